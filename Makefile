@@ -1,0 +1,48 @@
+# The tasks that people, the commit hook and CI share. The first one makes .venv.
+SHELL := bash
+PYTHON ?= python3.11 python3.12 python3
+BIN := .venv/bin
+CODE := $(wildcard churn cli steps pipelines materializers stacks vault tests benchmarks)
+LOCK := $(BIN)/uv --quiet pip compile --universal --python-version 3.11 --generate-hashes \
+	--only-binary :all: --no-annotate --no-header
+unexport PYTHONDONTWRITEBYTECODE VIRTUAL_ENV
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup demo demo-clean test test-slow check format lock
+
+help: ## List the tasks
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: .venv/.ready ## Make .venv from the locked requirements (every other task does it too)
+
+.venv/.ready: requirements/install requirements/dev.lock pyproject.toml
+	@PYTHON="$(PYTHON)" requirements/install
+
+demo: setup ## Replay a real data set and ingest it; SOURCE=online_retail, DATA=folder of the data sets
+	@$(BIN)/churn demo $(if $(SOURCE),--source "$(SOURCE)") $(if $(DATA),--data "$(DATA)")
+
+demo-clean: ## Stop what the demo started and remove what it made
+	@if [ -x $(BIN)/churn ]; then $(BIN)/churn vault stop; fi
+	@rm -rf .churn
+
+test: setup ## Run the tests, two at a time
+	@$(BIN)/pytest -n 2 --dist loadfile -m "not slow" $(ARGS)
+
+test-slow: setup ## Run the long suites: crashes at random points, simulated years
+	@$(BIN)/pytest -m slow $(ARGS)
+
+check: setup ## Lint, format, types, layers, and a collection of the tests
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy $(CODE)
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/pytest --collect-only -qq
+
+format: setup ## Mend what the linter and the formatter can mend
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+lock: setup ## Resolve requirements/*.in again, hashes included
+	@$(LOCK) --upgrade requirements/platform.in --output-file requirements/platform.lock
+	@$(LOCK) --upgrade requirements/dev.in --output-file requirements/dev.lock

@@ -1,0 +1,31 @@
+"""Whole UTC hours: the grain of the landing zone and of `available_at`."""
+
+from datetime import UTC, datetime, timedelta
+
+HOUR = timedelta(hours=1)
+
+
+def floor_hour(moment: datetime) -> datetime:
+    """Return the start of the UTC hour that holds `moment`; a naive time is refused."""
+    if moment.tzinfo is None:
+        raise ValueError(f"{moment.isoformat()} has no time zone; pass an aware datetime")
+    return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+
+
+def end_of_hour(moment: datetime) -> datetime:
+    """Return the end of the UTC hour that holds `moment`; on the hour exactly, the moment itself.
+
+    A decision taken at 10:00:00 sharp knows what landed until 10:00, so its hour ends there.
+    """
+    start = floor_hour(moment)
+    return start if start == moment else start + HOUR
+
+
+def parse_moment(text: str) -> datetime:
+    """Read an ISO 8601 time; one without a zone is taken as UTC.
+
+    Raises:
+        ValueError: the text is no ISO 8601 time.
+    """
+    moment = datetime.fromisoformat(text)
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

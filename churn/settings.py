@@ -1,0 +1,150 @@
+"""Frozen settings, one YAML file per environment; unknown keys are refused and secrets are references."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from churn.errors import SettingsError
+
+Environment = Literal["dev", "staging", "prod"]
+Stream = Literal["activity", "customers", "subscriptions"]
+STREAMS: tuple[Stream, ...] = ("activity", "customers", "subscriptions")
+
+SecretReference = Annotated[str, StringConstraints(pattern=r"^(env|file):.+$")]
+"""Where a secret is found, never the secret: `env:NAME` or `file:PATH`."""
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class LandingSettings(_Frozen):
+    """The object store that uploaders write to."""
+
+    url: str = Field(description="fsspec URL of the landing zone; a relative path counts from the project root")
+    max_object_bytes: int = Field(
+        default=512 * 2**20,
+        gt=0,
+        description="largest object after decompression, in bytes; a larger one goes to quarantine whole",
+    )
+    max_line_bytes: int = Field(
+        default=1 * 2**20, gt=0, description="longest line in bytes; an object with a longer one is read line by line"
+    )
+
+
+class LakeSettings(_Frozen):
+    """The Delta tables."""
+
+    url: str = Field(description="URL of the lake; a relative path counts from the project root")
+
+
+class IngestionSettings(_Frozen):
+    """How landing objects become rows."""
+
+    batch_rows: int = Field(default=300_000, gt=0, description="rows after which a batch is committed")
+    batch_objects: int = Field(default=1_000, gt=0, description="objects after which a batch is committed")
+    max_bad_share: float = Field(
+        default=0.5, ge=0, le=1, description="share of quarantined rows in a batch above which the run fails closed"
+    )
+    min_rows_for_share: int = Field(
+        default=20, ge=1, description="rows a batch must hold before max_bad_share is judged"
+    )
+    allowed_skew: timedelta = Field(
+        default=timedelta(minutes=5), description="how far event_time may lie after available_at"
+    )
+    timezone: str = Field(default="UTC", description="IANA zone of times that come without one")
+    contracts: dict[Stream, Path] = Field(
+        default_factory=dict, description="contract files that replace the built-in ones, by stream"
+    )
+
+
+class AlertSettings(_Frozen):
+    """When ingestion calls for a person."""
+
+    bad_share: float = Field(default=0.05, ge=0, le=1, description="share of quarantined rows in a run that alerts")
+    quiet: timedelta = Field(
+        default=timedelta(hours=1), description="time without any landing object after which an empty hour alerts"
+    )
+    late: timedelta = Field(
+        default=timedelta(hours=26), description="age of the newest event, at the end of the run, that alerts"
+    )
+
+
+class UpkeepSettings(_Frozen):
+    """Compaction and vacuum."""
+
+    compact_min_files: int = Field(
+        default=4, ge=2, description="small files in a partition that make it worth compacting"
+    )
+    vacuum_after: timedelta = Field(
+        default=timedelta(days=7), description="age of unreferenced files before a vacuum may remove them"
+    )
+
+
+class VaultSettings(_Frozen):
+    """Where the data key is unwrapped (Vault API); VAULT_ADDR overrides the address."""
+
+    address: str | None = Field(default=None, description="Vault address; none starts the embedded OpenBao on loopback")
+    auth: Literal["token", "approle", "kubernetes"] = Field(default="token", description="how to log in")
+    token: SecretReference | None = Field(default=None, description="token for auth: token")
+    role: str = Field(default="churn-ingest", description="Vault role for approle and kubernetes auth")
+    role_id: SecretReference | None = Field(default=None, description="AppRole role id")
+    secret_id: SecretReference | None = Field(default=None, description="AppRole secret id")
+    transit_mount: str = Field(default="transit", description="mount of the transit engine")
+    transit_key: str = Field(default="churn-data", description="transit key that wraps the data key")
+    kv_mount: str = Field(default="secret", description="mount of the KV v2 engine")
+    kv_path: str = Field(default="churn/data-key", description="KV path of the wrapped data key")
+    timeout: timedelta = Field(default=timedelta(seconds=5), description="longest wait for one answer")
+
+
+class Settings(_Frozen):
+    """Everything that differs between environments."""
+
+    environment: Environment = Field(description="which environment these settings belong to")
+    landing: LandingSettings
+    lake: LakeSettings
+    ingestion: IngestionSettings = Field(default_factory=IngestionSettings)
+    alerts: AlertSettings = Field(default_factory=AlertSettings)
+    upkeep: UpkeepSettings = Field(default_factory=UpkeepSettings)
+    vault: VaultSettings = Field(default_factory=VaultSettings)
+
+
+def load_settings(environment: str, root: Path) -> Settings:
+    """Read `configs/<environment>.yaml` below the project root.
+
+    Relative landing and lake URLs and contract paths are made absolute against `root`.
+
+    Raises:
+        SettingsError: the file is missing, is not valid YAML, or breaks the settings model.
+    """
+    path = root / "configs" / f"{environment}.yaml"
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        known = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml"))) or "none"
+        raise SettingsError(f"{path}: no such settings file; known environments: {known}") from None
+    except yaml.YAMLError as error:
+        raise SettingsError(f"{path}: not valid YAML ({error}); mend the file") from None
+    try:
+        settings = Settings.model_validate(document)
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise SettingsError(f"{path}: {faults}") from None
+    if settings.environment != environment:
+        raise SettingsError(f"{path}: environment is {settings.environment}, expected {environment}")
+    contracts = {stream: root / contract for stream, contract in settings.ingestion.contracts.items()}
+    return settings.model_copy(
+        update={
+            "landing": settings.landing.model_copy(update={"url": absolute_url(settings.landing.url, root)}),
+            "lake": settings.lake.model_copy(update={"url": absolute_url(settings.lake.url, root)}),
+            "ingestion": settings.ingestion.model_copy(update={"contracts": contracts}),
+        }
+    )
+
+
+def absolute_url(url: str, root: Path) -> str:
+    """Return `url` unchanged when it names a scheme, otherwise as a path below `root`."""
+    return url if "://" in url else str((root / url).resolve())

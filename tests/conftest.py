@@ -1,0 +1,67 @@
+"""What every test shares: the project's root, the data sets, an isolated ZenML and Hypothesis' profile."""
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+import hypothesis
+import pytest
+
+ROOT = Path(__file__).parents[1]
+ZENML = {
+    "ZENML_ANALYTICS_OPT_IN": "false",
+    "ZENML_AUTO_OPEN_DASHBOARD": "false",
+    "ZENML_ENABLE_RICH_TRACEBACK": "false",
+    "ZENML_LOGGING_COLORS_DISABLED": "true",
+}
+NOT_FOR_TESTS = (
+    *("ZENML_STORE_URL", "ZENML_ACTIVE_STACK_ID", "VAULT_ADDR", "VAULT_TOKEN"),  # would reach a real server
+    *("MAKEFLAGS", "MAKELEVEL", "MFLAGS"),  # `make test` leaves them, and a make inside a test would obey
+)
+
+_zenml_home = pytest.StashKey[tempfile.TemporaryDirectory[str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Prepare the environment before any test module can import ZenML."""
+    home = config.stash[_zenml_home] = tempfile.TemporaryDirectory(prefix="zenml-", ignore_cleanup_errors=True)
+    for name in NOT_FOR_TESTS:
+        os.environ.pop(name, None)
+    os.environ.update(ZENML, ZENML_CONFIG_PATH=home.name)
+    hypothesis.settings.register_profile("local", deadline=None, max_examples=50)
+    hypothesis.settings.register_profile("ci", parent=hypothesis.settings.get_profile("local"), derandomize=True)
+    hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove what `pytest_configure` made."""
+    config.stash[_zenml_home].cleanup()
+
+
+@pytest.fixture(scope="session")
+def project_root() -> Path:
+    """The folder that holds pyproject.toml; read it, never write to it."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of the larger real data sets: CHURN_DATA, or shared/data beside the project."""
+    folder = Path(os.environ.get("CHURN_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"{folder}: no data sets here; point CHURN_DATA at them")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def service_missing() -> Callable[[str], NoReturn]:
+    """Call it with the reason when a service cannot start: skips on a laptop, fails where services are required."""
+
+    def give_up(reason: str) -> NoReturn:
+        if os.environ.get("CHURN_REQUIRE_SERVICES") == "1":
+            pytest.fail(f"required service: {reason}")
+        pytest.skip(reason)
+
+    return give_up
