@@ -3,9 +3,10 @@
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
+from zoneinfo import available_timezones
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from churn.errors import SettingsError
 
@@ -15,6 +16,12 @@ STREAMS: tuple[Stream, ...] = ("activity", "customers", "subscriptions")
 
 SecretReference = Annotated[str, StringConstraints(pattern=r"^(env|file):.+$")]
 """Where a secret is found, never the secret: `env:NAME` or `file:PATH`."""
+
+
+def _known_zone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError(f"{name} is no IANA time zone, such as Europe/Berlin")
+    return name
 
 
 class _Frozen(BaseModel):
@@ -55,7 +62,9 @@ class IngestionSettings(_Frozen):
     allowed_skew: timedelta = Field(
         default=timedelta(minutes=5), description="how far event_time may lie after available_at"
     )
-    timezone: str = Field(default="UTC", description="IANA zone of times that come without one")
+    timezone: Annotated[str, AfterValidator(_known_zone)] = Field(
+        default="UTC", description="IANA zone of times that come without one"
+    )
     contracts: dict[Stream, Path] = Field(
         default_factory=dict, description="contract files that replace the built-in ones, by stream"
     )
@@ -126,8 +135,8 @@ def load_settings(environment: str, root: Path) -> Settings:
     except FileNotFoundError:
         known = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml"))) or "none"
         raise SettingsError(f"{path}: no such settings file; known environments: {known}") from None
-    except yaml.YAMLError as error:
-        raise SettingsError(f"{path}: not valid YAML ({error}); mend the file") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: not valid YAML in UTF-8 ({error}); mend the file") from None
     try:
         settings = Settings.model_validate(document)
     except ValidationError as error:

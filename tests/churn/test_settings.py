@@ -47,6 +47,13 @@ def test_secret_written_into_the_file_is_refused(tmp_path: Path) -> None:
     assert "hunter2" not in str(refusal.value)
 
 
+def test_unknown_time_zone_is_refused(tmp_path: Path) -> None:
+    write(tmp_path, "dev", ingestion={"timezone": "Mars/Olympus"})
+
+    with pytest.raises(SettingsError, match=r"ingestion\.timezone: .*Mars/Olympus is no IANA time zone"):
+        load_settings("dev", tmp_path)
+
+
 def test_file_of_another_environment_is_refused(tmp_path: Path) -> None:
     write(tmp_path, "staging")
     shutil.copy(tmp_path / "configs" / "staging.yaml", tmp_path / "configs" / "prod.yaml")

@@ -1,0 +1,1 @@
+"""The landing zone: hourly objects in an object store, listed, read and decoded."""

@@ -1,0 +1,31 @@
+from pathlib import Path
+
+import pytest
+
+from churn.landing.storage import open_storage
+
+
+@pytest.mark.parametrize("swapped", ["file", "folder"])
+def test_a_symlink_is_not_followed_even_right_before_the_read(tmp_path: Path, swapped: str) -> None:
+    storage = open_storage(str(tmp_path / "root"), {})
+    storage.write("folder/file", b"mine")
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "file").write_bytes(b"secret")
+    at = tmp_path / "root" / "folder"
+    at.rename(tmp_path / "aside")
+    if swapped == "folder":
+        at.symlink_to(tmp_path / "outside")
+    else:
+        at.mkdir()
+        (at / "file").symlink_to(tmp_path / "outside" / "file")
+    with pytest.raises(FileNotFoundError):
+        storage.read("folder/file")
+
+
+def test_a_disk_that_fails_is_named_and_the_file_is_not(tmp_path: Path) -> None:
+    storage = open_storage(f"file://{tmp_path}", {})
+    storage.write("activity/jane/a.csv", b"x")
+    with pytest.raises(Exception, match="File name too long") as caught:
+        storage.read("activity/jane/" + "a" * 300)
+    assert f"{tmp_path}/activity:" in str(caught.value)
+    assert "jane" not in str(caught.value)
