@@ -1,0 +1,1 @@
+"""The lake: Delta tables with exactly-once appends, snapshots, time travel and upkeep."""

@@ -1,0 +1,132 @@
+"""Data files of a Delta table: where they lie, how they are written, and who removes them when a commit fails."""
+
+import io
+import json
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import date
+from types import TracebackType
+from typing import Self
+
+import fsspec
+import polars as pl
+from deltalake.transaction import AddAction
+
+SEQUENCE_COLUMN = "ingest_seq"
+"""The one column with min and max in the log: readers ask for ranges of it."""
+
+
+class StagedFiles:
+    """Files that exist but belong to no version yet; unless kept, they are removed on the way out.
+
+    Each file is written at its final, random name: no reader looks at a file the log does not name, so a
+    partial one is harmless, and a rename would be a second write on an object store.
+    """
+
+    def __init__(self, table_uri: str) -> None:
+        self.id = uuid.uuid4().hex
+        self._fs, self._root = fsspec.core.url_to_fs(table_uri)
+        self._paths: list[str] = []
+        self._keep = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not self._keep:
+            self.remove()
+
+    def keep(self) -> None:
+        """Leave the files on the way out: a commit names them, or may name them."""
+        self._keep = True
+
+    def write(self, frame: pl.DataFrame, partition_by: str | None) -> list[AddAction]:
+        """Write one Parquet file per partition date and return what a commit says about each."""
+        return [self._write(part, partition_by, day) for day, part in _split(frame, partition_by)]
+
+    def _write(self, part: pl.DataFrame, partition_by: str | None, day: date | None) -> AddAction:
+        folder = f"{partition_by}={day}/" if partition_by else ""
+        path = f"{folder}{uuid.uuid4()}.parquet"
+        buffer = io.BytesIO()
+        part.write_parquet(buffer, compression="zstd", compression_level=1)
+        data = buffer.getbuffer()
+        full = f"{self._root}/{path}"
+        self._paths.append(full)
+        self._fs.makedirs(full.rsplit("/", 1)[0], exist_ok=True)
+        self._fs.pipe_file(full, data.tobytes())
+        return AddAction(
+            path=path,
+            size=len(data),
+            partition_values={partition_by: str(day)} if partition_by else {},
+            modification_time=time.time_ns() // 1_000_000,
+            data_change=True,
+            stats=json.dumps(_stats(part)),
+        )
+
+    def remove(self) -> None:
+        """Delete what was written, as far as the store allows; a leftover is harmless and falls to a vacuum."""
+        for path in self._paths:
+            with suppress(OSError):
+                self._fs.rm_file(path)
+
+
+def local_or_url(uri: str) -> str:
+    """Return `uri` without a trailing slash, and a local `file://` URL as the path it stands for."""
+    return uri.removeprefix("file://").rstrip("/")
+
+
+def log_may_exist(uri: str) -> bool:
+    """Tell whether a Delta log lies at `uri`; a place that may not be looked at counts as yes."""
+    fs, root = fsspec.core.url_to_fs(uri)
+    fs.invalidate_cache()
+    try:
+        return bool(fs.ls(f"{root}/_delta_log", detail=False))
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+
+
+def sizes(uri: str) -> dict[str, int]:
+    """Return the size in bytes of every file below `uri`, by relative path."""
+    fs, root = fsspec.core.url_to_fs(uri)
+    fs.invalidate_cache()
+    found = fs.find(root, detail=True)
+    return {path.removeprefix(f"{root}/"): int(info["size"]) for path, info in found.items()}
+
+
+def table_names(lake_url: str) -> list[str]:
+    """Return the names of the tables directly below `lake_url`; none when the lake does not exist yet."""
+    fs, root = fsspec.core.url_to_fs(lake_url)
+    fs.invalidate_cache()
+    try:
+        folders = fs.ls(root, detail=False)
+    except FileNotFoundError:
+        return []
+    names = sorted(folder.rstrip("/").rsplit("/", 1)[-1] for folder in folders)
+    return [name for name in names if log_may_exist(f"{lake_url}/{name}")]
+
+
+def _split(frame: pl.DataFrame, partition_by: str | None) -> Iterator[tuple[date | None, pl.DataFrame]]:
+    if frame.is_empty():
+        return
+    if partition_by is None:
+        yield None, frame
+        return
+    for (day,), part in frame.partition_by(partition_by, include_key=False, as_dict=True).items():
+        yield day, part
+
+
+def _stats(part: pl.DataFrame) -> dict[str, object]:
+    stats: dict[str, object] = {"numRecords": part.height}
+    if SEQUENCE_COLUMN in part.columns:
+        sequence = part[SEQUENCE_COLUMN]
+        stats["nullCount"] = {SEQUENCE_COLUMN: sequence.null_count()}
+        if sequence.null_count() < part.height:
+            stats["minValues"] = {SEQUENCE_COLUMN: sequence.min()}
+            stats["maxValues"] = {SEQUENCE_COLUMN: sequence.max()}
+    return stats

@@ -1,0 +1,272 @@
+import multiprocessing
+import shutil
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import fsspec
+import polars as pl
+import pytest
+from deltalake import DeltaTable, QueryBuilder, write_deltalake
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+from churn.errors import ChurnError
+from churn.lake.table import Pinned, create_table, open_table, open_version
+
+Events = Callable[..., pl.DataFrame]
+
+
+def ids(table: Pinned) -> list[str]:
+    return sorted(table.scan(["event_id"]).collect()["event_id"])
+
+
+def _create(arguments: tuple[str, pl.Schema]) -> int:
+    uri, schema = arguments
+    return create_table(uri, schema, name="t").version
+
+
+def test_a_new_table_is_empty_typed_and_never_forgets_its_log(table: Pinned, schema: pl.Schema) -> None:
+    assert table.version == 0
+    assert table.scan().collect_schema() == schema
+    assert table.scan().collect().is_empty()
+    assert table.partition_by == "event_date"
+    types = {f.name: f.type.type for f in DeltaTable(table.uri).schema().fields}
+    assert (types["event_time"], types["amount"]) == ("timestamp", "decimal(18,4)")
+    assert DeltaTable(table.uri).metadata().configuration["delta.enableExpiredLogCleanup"] == "false"
+
+
+def test_an_appended_frame_comes_back_as_it_was(table: Pinned, events: Events) -> None:
+    frame = pl.concat([events("a", "b"), events("c", day=2)]).select(reversed(events().columns))
+
+    after = table.append(frame, fence="ingest")
+
+    assert_frame_equal(after.scan(frame.columns).collect(), frame, check_row_order=False)
+    assert (after.version, after.rows, table.rows) == (1, 3, 0)
+
+
+def test_an_empty_append_is_a_commit_without_files(table: Pinned, events: Events) -> None:
+    after = table.append(events(), fence="ingest", transactions=["object:1"])
+
+    assert (after.version, after.files(), after.fence("ingest")) == (1, [], 1)
+    assert after.has_transaction("object:1")
+    assert not after.has_transaction("object:2")
+    assert not table.has_transaction("object:1")
+
+
+def test_fences_count_apart_and_start_at_zero(table: Pinned, events: Events) -> None:
+    after = table.append(events("a"), fence="ingest").append(events("b"), fence="ingest").append(events(), fence="x")
+
+    assert [after.fence(name) for name in ("ingest", "x", "never")] == [2, 1, 0]
+
+
+@pytest.mark.parametrize("version", [0, 1, 18, 19, 20, 39, 45])
+def test_transactions_are_those_delta_itself_knows_before_and_after_checkpoints(
+    table: Pinned, events: Events, version: int
+) -> None:
+    current = table
+    for number in range(45):
+        current = current.append(events(), fence="ingest", transactions=[f"object:{number}", f"twin:{number}"])
+    asked = [f"{kind}:{number}" for kind in ("object", "twin") for number in range(45)]
+
+    pinned, delta = open_version(table.uri, version), DeltaTable(table.uri, version=version)
+
+    assert list(Path(table.uri, "_delta_log").glob("*.checkpoint.parquet"))
+    assert {app for app in asked if pinned.has_transaction(app)} == {
+        app for app in asked if delta.transaction_version(app) is not None
+    }
+    assert len(pinned.transactions) == (2 * version + 1 if version else 0)
+
+
+def test_dates_choose_files_and_values_come_from_the_log(table: Pinned, events: Events) -> None:
+    after = table.append(pl.concat([events("a", day=1), events("b", day=2), events("c", day=3)]), fence="ingest")
+
+    wanted = [date(2026, 1, 2), date(2026, 1, 3), date(2026, 1, 9)]
+
+    assert len(after.files()) == 3
+    assert len(after.files(wanted)) == 2
+    assert after.files([]) == []
+    assert sorted(after.scan(["event_date", "event_id"], wanted).collect().rows()) == [
+        (date(2026, 1, 2), "b"),
+        (date(2026, 1, 3), "c"),
+    ]
+    assert after.scan(dates=[]).collect_schema() == after.schema
+
+
+def test_folders_above_the_lake_that_look_like_partitions_do_no_harm(
+    tmp_path: Path, schema: pl.Schema, events: Events
+) -> None:
+    uri = f"file://{tmp_path}/env=prod/event_date=1999-01-01/my lake"
+    after = create_table(uri, schema, name="t", partition_by="event_date").append(events("a"), fence="ingest")
+
+    assert after.scan(["event_id", "event_date"]).collect().rows() == [("a", date(2026, 1, 1))]
+    assert after.scan().collect_schema() == schema
+
+
+def test_columns_are_added_as_null_and_twice_is_once(table: Pinned, schema: pl.Schema, events: Events) -> None:
+    table.append(events("old"), fence="ingest")
+    wider = pl.Schema([*schema.items(), ("country", pl.String())])
+
+    evolved = create_table(table.uri, wider, name="activity", partition_by="event_date")
+    again = create_table(table.uri, schema, name="activity", partition_by="event_date")
+    after = evolved.append(events("new").with_columns(country=pl.lit("BE")), fence="ingest")
+
+    assert (again.version, again.schema) == (evolved.version, wider)
+    assert dict(after.scan(["event_id", "country"]).collect().rows()) == {"old": None, "new": "BE"}
+    assert open_version(table.uri, 1).schema == schema
+
+
+def test_versions_read_the_same_after_a_compaction(table: Pinned, events: Events) -> None:
+    first = table.append(events("a"), fence="ingest")
+    second = first.append(events("b"), fence="ingest")
+    DeltaTable(table.uri).optimize.compact()
+
+    latest = open_version(table.uri)
+
+    assert (len(latest.files()), ids(latest), latest.fence("ingest")) == (1, ["a", "b"], 2)
+    assert (ids(first), ids(open_version(table.uri, second.version))) == (["a"], ["a", "b"])
+    assert latest.scan().collect_schema() == second.schema
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (lambda f: f.drop("amount"), "amount is missing"),
+        (lambda f: f.with_columns(extra=1), "extra is unknown"),
+        (lambda f: f.with_columns(ingest_seq=pl.lit("1")), "ingest_seq is String, the table has Int64"),
+        (lambda f: f.with_columns(event_date=pl.lit(None, pl.Date)), "event_date is null in 1 rows"),
+    ],
+)
+def test_a_frame_that_does_not_fit_is_refused(
+    table: Pinned, events: Events, change: Callable[[pl.DataFrame], pl.DataFrame], fault: str
+) -> None:
+    with pytest.raises(ChurnError, match=fault):
+        table.append(change(events("a")), fence="ingest")
+    assert open_version(table.uri).version == 0
+
+
+@pytest.mark.parametrize("dtype", [pl.UInt32(), pl.Datetime("us"), pl.Datetime("ms", "UTC"), pl.Categorical()])
+def test_types_delta_would_change_silently_are_refused(lake: str, dtype: pl.DataType) -> None:
+    with pytest.raises(ChurnError, match="c is"):
+        create_table(f"{lake}/t", pl.Schema({"c": dtype}), name="t")
+    assert open_table(f"{lake}/t") is None
+
+
+def test_a_column_keeps_its_type_and_a_table_its_partition(table: Pinned) -> None:
+    with pytest.raises(ChurnError, match=r"amount is Decimal.*asked for String"):
+        create_table(table.uri, pl.Schema({"amount": pl.String()}), name="activity", partition_by="event_date")
+    with pytest.raises(ChurnError, match="partitioned by event_date, not by None"):
+        create_table(table.uri, pl.Schema({"amount": pl.Decimal(18, 4)}), name="activity")
+
+
+def test_processes_that_create_and_evolve_at_once_all_get_the_table(lake: str) -> None:
+    wide = {f"c{number}": pl.Int64() for number in range(3)}
+    jobs = [(f"{lake}/t", pl.Schema({"a": pl.String(), name: dtype})) for name, dtype in wide.items()]
+
+    with multiprocessing.get_context("spawn").Pool(3) as pool:
+        pool.map(_create, jobs)
+
+    assert set(open_version(f"{lake}/t").schema) == {"a", *wide}
+
+
+def test_what_is_no_table_is_none_and_a_missing_or_damaged_version_says_so(lake: str, table: Pinned) -> None:
+    assert open_table(f"{lake}/nothing") is None
+    assert open_table(lake) is None
+    with pytest.raises(ChurnError, match=r"activity: version 99 cannot be opened .*restore _delta_log"):
+        open_table(table.uri, 99)
+    with pytest.raises(ChurnError, match="nothing: no such table"):
+        open_version(f"{lake}/nothing")
+    Path(table.uri, "_delta_log", f"{0:020}.json").write_text("{broken")
+    with pytest.raises(ChurnError, match="activity: the latest version cannot be opened"):
+        open_table(table.uri)
+
+
+def test_a_log_that_lost_its_start_is_damaged_not_missing(table: Pinned, events: Events) -> None:
+    table.append(events("a"), fence="ingest")
+    Path(table.uri, "_delta_log", f"{0:020}.json").unlink()
+
+    with pytest.raises(ChurnError, match="cannot be opened"):
+        open_table(table.uri)
+
+
+def test_a_place_that_may_not_be_looked_at_is_no_missing_table(lake: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def deny(path: str, **_: object) -> None:
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr(fsspec.filesystem("file"), "ls", deny)
+
+    with pytest.raises(ChurnError, match="pins: the latest version cannot be opened"):
+        open_table(f"{lake}/pins")
+
+
+def test_metadata_since_returns_only_that_fence_after_that_sequence(table: Pinned, events: Events) -> None:
+    current = table
+    for number in range(1, 61):
+        current = current.append(events(), fence="ingest", metadata={"objects": number})
+        current = current.append(events(), fence="other", metadata={"objects": -1})
+    pinned = current
+    current.append(events(), fence="ingest", metadata={"objects": 61})
+
+    assert [note["objects"] for note in pinned.metadata_since("ingest", 57)] == [58, 59, 60]
+    assert [note["objects"] for note in pinned.metadata_since("ingest", 0)] == list(range(1, 61))
+    assert pinned.metadata_since("ingest", 60) == []
+    assert pinned.metadata_since("never", 0) == []
+
+
+def test_metadata_that_the_log_lost_is_an_error_not_a_shorter_list(table: Pinned, events: Events) -> None:
+    current = table.append(events(), fence="ingest").append(events(), fence="ingest")
+    commit = Path(table.uri, "_delta_log", f"{1:020}.json")
+    lines = commit.read_text().splitlines()
+    commit.write_text("\n".join(line for line in lines if not line.startswith('{"commitInfo"')) + "\n")
+
+    assert [note["sequence"] for note in current.metadata_since("ingest", 1)] == [2]
+    with pytest.raises(ChurnError, match="1 of 2 commits under ingest lost their metadata"):
+        current.metadata_since("ingest", 0)
+
+
+def test_other_engines_filter_correctly_on_columns_without_statistics(table: Pinned, events: Events) -> None:
+    after = table.append(events("a", "b"), fence="ingest").append(events("c", day=2), fence="ingest")
+
+    query = "select event_id from t where event_id >= 'b' and amount >= 0 and ingest_seq = 1 order by 1"
+    found = QueryBuilder().register("t", DeltaTable(after.uri)).execute(query).read_all()
+    lazily = pl.scan_delta(after.uri).filter(pl.col("event_id") >= "b", pl.col("ingest_seq") >= 1).collect()
+
+    assert pl.DataFrame(found)["event_id"].to_list() == ["b", "c"]
+    assert sorted(lazily["event_id"]) == ["b", "c"]
+    assert DeltaTable(after.uri).count() == 3
+
+
+def test_a_table_without_partition_and_rows_by_delta_itself_are_read(lake: str) -> None:
+    frame = pl.DataFrame({"a": ["x", "y"]})
+    table = create_table(f"{lake}/plain", frame.schema, name="plain").append(frame, fence="f")
+    write_deltalake(table.uri, frame, mode="append")
+
+    latest = open_version(table.uri)
+
+    assert sorted(latest.scan().collect()["a"]) == ["x", "x", "y", "y"]
+    with pytest.raises(ChurnError, match="not partitioned"):
+        latest.files([date(2026, 1, 1)])
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    batches=st.lists(
+        st.lists(st.tuples(st.text(max_size=5), st.integers(1, 4)), max_size=6),
+        max_size=5,
+    )
+)
+def test_every_version_holds_exactly_the_union_of_its_appends(
+    tmp_path: Path, schema: pl.Schema, events: Events, batches: list[list[tuple[str, int]]]
+) -> None:
+    uri = tmp_path / "t"
+    shutil.rmtree(uri, ignore_errors=True)
+    current = create_table(str(uri), schema, name="t", partition_by="event_date")
+
+    for batch in batches:
+        current = current.append(pl.concat([events(), *(events(name, day=day) for name, day in batch)]), fence="f")
+
+    for version in range(len(batches) + 1):
+        rows = open_version(str(uri), version).scan(["event_id", "event_date"]).collect().rows()
+        expected = [(name, date(2026, 1, day)) for batch in batches[:version] for name, day in batch]
+        assert sorted(rows) == sorted(expected)
