@@ -29,7 +29,7 @@ def pytest_configure(config: pytest.Config) -> None:
     home = config.stash[_zenml_home] = tempfile.TemporaryDirectory(prefix="zenml-", ignore_cleanup_errors=True)
     for name in NOT_FOR_TESTS:
         os.environ.pop(name, None)
-    os.environ.update(ZENML, ZENML_CONFIG_PATH=home.name)
+    os.environ.update(ZENML, ZENML_CONFIG_PATH=home.name, ZENML_REPOSITORY_PATH=home.name)
     hypothesis.settings.register_profile("local", deadline=None, max_examples=50)
     hypothesis.settings.register_profile("ci", parent=hypothesis.settings.get_profile("local"), derandomize=True)
     hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "local")

@@ -20,7 +20,7 @@ Format = Literal["jsonl", "csv", "parquet"]
 FORMATS = st.sampled_from(["jsonl", "csv", "parquet"])
 KEYS = ("id", "amount", "note", "other")
 WANTED = KEYS[:3]
-LIMITS = LandingSettings(url="landing", max_object_bytes=2**20, max_line_bytes=2_000)
+LIMITS = LandingSettings(url="landing", max_object_bytes=2**20, max_line_bytes=2**17)
 
 texts = st.text(st.characters(codec="utf-8"), max_size=12)
 numbers = st.integers() | st.floats(allow_nan=False, allow_infinity=False)

@@ -1,0 +1,1 @@
+"""From landing objects to lake rows: discover, decode, validate, tokenise, deduplicate, commit, account."""

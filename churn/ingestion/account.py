@@ -1,0 +1,77 @@
+"""The account of a batch: for each object, where every row it held went."""
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from churn.ingestion.deduplicate import Deduplicated
+from churn.ingestion.pieces import Piece
+from churn.ingestion.report import Counts, ObjectReport
+from churn.ingestion.validate import OBJECT
+
+
+def account(
+    pieces: Mapping[int, Piece], cut: Deduplicated, rejects: pl.DataFrame, repairs: pl.DataFrame
+) -> tuple[ObjectReport, ...]:
+    """Report on each object and check that its rows add up.
+
+    Args:
+        pieces: the objects of the batch by their ordinal.
+        cut: their rows, cut in fresh, duplicate and conflicting ones.
+        rejects: every refused row, conflicts included.
+        repairs: rows mended, by object and kind.
+
+    Raises:
+        AccountingError: rows of an object were lost or counted twice.
+    """
+    appended = _rows_by_object(cut.fresh)
+    duplicate = _rows_by_object(cut.duplicates)
+    reasons = _reasons_by_object(rejects)
+    mended: dict[int, dict[str, int]] = {}
+    for i, kind, rows in repairs.group_by(OBJECT, "kind").agg(pl.col("rows").sum()).sort("kind").iter_rows():
+        mended.setdefault(i, {})[kind] = rows
+    reports = tuple(
+        ObjectReport(
+            object_id=piece.object_id,
+            source_file=piece.source_file,
+            etag=piece.landed.etag,
+            landing_hour=piece.landed.hour,
+            available_at=piece.available_at,
+            status=piece.status,
+            bytes=piece.landed.size,
+            counts=Counts(
+                read=piece.decoded.records,
+                appended=appended.get(i, 0),
+                duplicate=duplicate.get(i, 0),
+                quarantined=sum(reasons.get(i, {}).values()),
+            ),
+            repairs=mended.get(i, {}),
+            reasons=reasons.get(i, {}),
+        )
+        for i, piece in pieces.items()
+    )
+    for report in reports:
+        report.counts.check(report.source_file)
+    return reports
+
+
+def worst_reasons(rejects: pl.DataFrame, most: int = 5) -> str:
+    """Name the most frequent quarantine reasons with their rows."""
+    counted = _counted(rejects, []).head(most)
+    return ", ".join(f"{reason} {rows}" for reason, rows in counted.iter_rows())
+
+
+def _rows_by_object(frame: pl.DataFrame) -> dict[int, int]:
+    return dict(frame.group_by(OBJECT).len().iter_rows())
+
+
+def _reasons_by_object(rejects: pl.DataFrame) -> dict[int, dict[str, int]]:
+    reasons: dict[int, dict[str, int]] = {}
+    for i, reason, rows in _counted(rejects, [OBJECT]).iter_rows():
+        reasons.setdefault(i, {})[reason] = rows
+    return reasons
+
+
+def _counted(rejects: pl.DataFrame, by: list[str]) -> pl.DataFrame:
+    reason = pl.concat_str("reason", "column", separator=":", ignore_nulls=True).alias("reason")
+    return rejects.group_by(*by, reason).agg(pl.col("rows").sum()).sort("rows", "reason", descending=[True, False])

@@ -1,0 +1,23 @@
+"""What an alert says."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from churn.settings import Stream
+
+AlertKind = Literal["bad_share", "schema_change", "empty_hour", "late_source", "unreadable_object", "ingestion_failed"]
+Severity = Literal["warning", "critical"]
+
+
+class Alert(BaseModel):
+    """Something a person should know; it holds counts, column names and safe object names only."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: AlertKind
+    severity: Severity
+    stream: Stream | None
+    """None where the run as a whole is meant."""
+    message: str
+    figures: dict[str, int | float | str]

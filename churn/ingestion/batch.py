@@ -1,0 +1,153 @@
+"""A batch of landing objects becomes one commit, exactly once, whatever other ingesters do meanwhile."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import uuid4
+
+import polars as pl
+
+from churn.contracts import Contract
+from churn.contracts.model import TIMESTAMP
+from churn.errors import CommitConflict, TooManyBadRows
+from churn.ingestion import quarantine
+from churn.ingestion.account import account, worst_reasons
+from churn.ingestion.collect import REJECTS, collect, conflict_rejects, tokenised
+from churn.ingestion.deduplicate import deduplicate, derive_keys
+from churn.ingestion.journal import FENCE
+from churn.ingestion.pieces import Piece
+from churn.ingestion.report import Counts, ObjectReport
+from churn.ingestion.validate import OBJECT
+from churn.lake.table import Pinned, create_table
+from churn.landing.decoded import LINE
+from churn.log import get_logger
+from churn.privacy.subjects import SubjectMap
+from churn.settings import IngestionSettings
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class BatchWriter:
+    """Writes batches of one stream in one run.
+
+    Attributes:
+        clock: gives the audit time of a commit.
+        judged: whether too many bad rows stop the run; a replay of quarantined rows is never stopped.
+    """
+
+    contract: Contract
+    lake_url: str
+    settings: IngestionSettings
+    subjects: SubjectMap
+    run_id: str
+    clock: Callable[[], datetime]
+    judged: bool = True
+
+    def open(self) -> Pinned:
+        """Create the stream's table, or bring its columns up to the contract, and pin its newest version."""
+        contract = self.contract
+        url = f"{self.lake_url}/{contract.stream}"
+        return create_table(url, contract.schema, name=contract.stream, partition_by=contract.partition)
+
+    def write(
+        self, pieces: Sequence[Piece], *, closed_until: datetime | None, differences: Sequence[str]
+    ) -> tuple[Pinned, tuple[ObjectReport, ...]]:
+        """Commit a batch: new tokens first, then the quarantine, then the rows.
+
+        Args:
+            pieces: decoded objects; one whose transaction is in the table by now is left to whoever took it.
+            closed_until: end of the last landing hour that is read through once this batch is in.
+            differences: schema differences to record, as `kind:column`.
+
+        Returns:
+            The table after the commit, and what came of each object.
+
+        Raises:
+            TooManyBadRows: more rows are bad than the settings allow; nothing was written.
+            AccountingError: the counts of an object do not add up; nothing was committed.
+        """
+        collected = collect(pieces, self.contract, self.settings)
+        self._refuse_bad_share(pieces, collected.rejects)
+        rows = derive_keys(tokenised(collected.frame, self.contract, self.subjects), self.contract)
+        commit_id = uuid4().hex
+        noted = REJECTS.to_frame()
+        while True:
+            table = self.open()
+            live = {
+                i: piece
+                for i, piece in enumerate(pieces)
+                if piece.status == "unchanged" or not table.has_transaction(piece.transaction)
+            }
+            taken = pl.col(OBJECT).is_in(list(live))
+            cut = deduplicate(rows if len(live) == len(pieces) else rows.filter(taken), self.contract, table.scan)
+            rejects = pl.concat([collected.rejects.filter(taken), conflict_rejects(cut.conflicts, self.contract.key)])
+            reports = account(live, cut, rejects, collected.repairs)
+            self._refuse_bad_share(live.values(), rejects)
+            unnoted = rejects.join(noted, on=REJECTS.names(), how="anti", nulls_equal=True)
+            if unnoted.height:
+                quarantine.add(self.lake_url, self._quarantined(unnoted, pieces, commit_id), self.clock())
+                noted = pl.concat([noted, unnoted])
+            newest = cut.fresh[self.contract.time].max()
+            try:
+                table = table.append(
+                    self._stamped(cut.fresh, pieces, table.fence(FENCE) + 1),
+                    fence=FENCE,
+                    transactions=[piece.transaction for piece in live.values() if piece.status != "unchanged"],
+                    metadata={
+                        "commit_id": commit_id,
+                        "run_id": self.run_id,
+                        "committed_at": self.clock().isoformat(),
+                        "closed_until": closed_until.isoformat() if closed_until else None,
+                        "newest_time": newest.isoformat() if isinstance(newest, datetime) else None,
+                        "differences": list(differences),
+                        "objects": [report.model_dump(mode="json") for report in reports],
+                    },
+                )
+            except CommitConflict:
+                log.info("commit_conflict", stream=self.contract.stream, version=table.version)
+                continue
+            self._log_commit(table, reports)
+            return table, reports
+
+    def _refuse_bad_share(self, pieces: Iterable[Piece], rejects: pl.DataFrame) -> None:
+        read = sum(piece.decoded.records for piece in pieces)
+        bad = int(rejects["rows"].sum())
+        limit = self.settings.max_bad_share
+        if self.judged and read >= self.settings.min_rows_for_share and bad > limit * read:
+            raise TooManyBadRows(
+                f"{self.contract.stream}: {bad} of {read} rows in a batch are bad ({worst_reasons(rejects)}), more "
+                f"than ingestion.max_bad_share = {limit}; nothing of the batch was written. Mend the source, or raise "
+                "the limit"
+            )
+
+    def _quarantined(self, rejects: pl.DataFrame, pieces: Sequence[Piece], commit_id: str) -> pl.DataFrame:
+        of = rejects[OBJECT]
+        return rejects.drop(OBJECT).with_columns(
+            pl.lit(commit_id).alias("commit_id"),
+            pl.lit(self.contract.stream).alias("stream"),
+            pl.Series("object_id", [piece.object_id for piece in pieces], dtype=pl.String).gather(of),
+            pl.Series("source_file", [piece.source_file for piece in pieces], dtype=pl.String).gather(of),
+            pl.Series("landing_hour", [piece.landed.hour for piece in pieces], dtype=TIMESTAMP).gather(of),
+            pl.lit(self.contract.version, dtype=pl.Int64).alias("contract_version"),
+        )
+
+    def _stamped(self, fresh: pl.DataFrame, pieces: Sequence[Piece], sequence: int) -> pl.DataFrame:
+        files = pl.Series("source_file", [piece.source_file for piece in pieces], dtype=pl.String)
+        return fresh.with_columns(
+            files.gather(fresh[OBJECT]),
+            pl.col(LINE).alias("source_line"),
+            pl.lit(self.clock(), dtype=TIMESTAMP).alias("ingested_at"),
+            pl.lit(sequence, dtype=pl.Int64).alias("ingest_seq"),
+            pl.lit(self.contract.version, dtype=pl.Int64).alias("contract_version"),
+        ).select(self.contract.schema.names())
+
+    def _log_commit(self, table: Pinned, reports: Sequence[ObjectReport]) -> None:
+        counts = sum((report.counts for report in reports), Counts())
+        log.info(
+            "batch_committed",
+            stream=self.contract.stream,
+            version=table.version,
+            objects=len(reports),
+            **counts.model_dump(),
+        )

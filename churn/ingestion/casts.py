@@ -1,0 +1,55 @@
+"""What casting one source column to its contract type gives, and how slow rows rejoin fast ones."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import polars as pl
+
+WRONG_TYPE = "wrong_type"
+OUT_OF_RANGE = "out_of_range"
+
+NO_FAULT = pl.lit(None, dtype=pl.String)
+
+
+@dataclass(frozen=True)
+class Cast:
+    """A column in its contract type.
+
+    Attributes:
+        values: the typed values; null where the source was null, empty or faulty.
+        fault: reason code of the rows that cannot be cast, null elsewhere; None when every row is fine.
+        repairs: repair kind → mask of the rows it changed; kinds that changed nothing may be left out.
+    """
+
+    values: pl.Series
+    fault: pl.Series | None = None
+    repairs: Mapping[str, pl.Series] = field(default_factory=dict)
+
+
+def fault_where(rows: pl.Series, reason: str) -> pl.Series | None:
+    """Return `reason` for the rows in the mask and null for the others, or None for an empty mask."""
+    if not rows.any():
+        return None
+    return pl.select(pl.when(rows).then(pl.lit(reason)).otherwise(NO_FAULT)).to_series()
+
+
+def refuse(source: pl.Series, dtype: pl.DataType) -> Cast:
+    """Return nulls, with `wrong_type` wherever the source holds a value."""
+    nulls = pl.Series([None], dtype=dtype).new_from_index(0, source.len())
+    return Cast(nulls, fault_where(source.is_not_null(), WRONG_TYPE))
+
+
+def cast_natively(source: pl.Series, dtype: pl.DataType) -> Cast:
+    """Cast numbers; a value that does not fit is `out_of_range`."""
+    values = source.cast(dtype, strict=False)
+    return Cast(values, fault_where(values.is_null() & source.is_not_null(), OUT_OF_RANGE))
+
+
+def overlay(values: pl.Series, rows: pl.Series, mended: Cast) -> Cast:
+    """Put `mended`, computed for the rows in the mask `rows` alone, back among `values`."""
+    places = pl.select(pl.when(rows).then(rows.cast(pl.UInt32).cum_sum() - 1)).to_series()
+    return Cast(
+        values=mended.values.gather(places).zip_with(rows, values),
+        fault=None if mended.fault is None else mended.fault.gather(places),
+        repairs={kind: mask.gather(places).fill_null(False) for kind, mask in mended.repairs.items()},
+    )

@@ -1,0 +1,116 @@
+"""The pieces of a batch put together: validated rows on one side, refused and mended ones counted on the other."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from churn.contracts import Contract
+from churn.contracts.model import ATTRIBUTES, TIMESTAMP
+from churn.ingestion.pieces import Piece
+from churn.ingestion.validate import OBJECT, validate
+from churn.landing.decoded import LINE
+from churn.privacy.subjects import SubjectMap
+from churn.settings import IngestionSettings
+
+REJECTS = pl.Schema(
+    {OBJECT: pl.UInt32(), "line": pl.Int64(), "rows": pl.Int64(), "reason": pl.String(), "column": pl.String()}
+)
+_REPAIRS = pl.Schema({OBJECT: pl.UInt32(), "kind": pl.String(), "rows": pl.UInt32()})
+
+
+@dataclass(frozen=True)
+class Collected:
+    """A batch before it meets the lake.
+
+    Attributes:
+        frame: rows that keep the contract, in the order of their objects and lines; personal fields still raw.
+        rejects: one row per refused record, or per refused object (`line` is null, `rows` its records).
+        repairs: rows mended, by object and kind.
+    """
+
+    frame: pl.DataFrame
+    rejects: pl.DataFrame
+    repairs: pl.DataFrame
+
+
+def collect(pieces: Sequence[Piece], contract: Contract, settings: IngestionSettings) -> Collected:
+    """Validate the decoded rows of all pieces, as few frames as their column types allow."""
+    sound = [
+        piece.decoded.frame.with_columns(
+            pl.lit(i, dtype=pl.UInt32).alias(OBJECT),
+            pl.lit(piece.available_at, dtype=TIMESTAMP).alias("available_at"),
+        )
+        for i, piece in enumerate(pieces)
+        if piece.fault is None and piece.decoded.frame.height
+    ]
+    frames = [_empty(contract)]
+    rejects = [_refused_while_decoding(pieces)]
+    repairs = [_mended_while_decoding(pieces)]
+    for group in _alike(sound):
+        checked = validate(
+            pl.concat(group, how="diagonal"), contract, timezone=settings.timezone, skew=settings.allowed_skew
+        )
+        frames.append(checked.frame.select(frames[0].columns))
+        rejects.append(checked.rejects.select(OBJECT, pl.col(LINE).alias("line"), _ONE_ROW, "reason", "column"))
+        repairs.append(checked.repairs)
+    frame = pl.concat(frames)
+    return Collected(
+        frame=frame.sort(OBJECT, LINE) if len(frames) > 2 else frame,
+        rejects=pl.concat(rejects),
+        repairs=pl.concat(repairs),
+    )
+
+
+def tokenised(frame: pl.DataFrame, contract: Contract, subjects: SubjectMap) -> pl.DataFrame:
+    """Replace every personal field by its token."""
+    return frame.with_columns(
+        subjects.tokenise(frame[field.name], "customer" if field.personal == "subject" else field.name)
+        for field in contract.fields
+        if field.personal != "no"
+    )
+
+
+_ONE_ROW = pl.lit(1, dtype=pl.Int64).alias("rows")
+
+
+def conflict_rejects(conflicts: pl.DataFrame, key: str) -> pl.DataFrame:
+    """Describe rows whose id is known with other content as rejects."""
+    return conflicts.select(OBJECT, pl.col(LINE).alias("line"), _ONE_ROW, reason=pl.lit("conflict"), column=pl.lit(key))
+
+
+def _empty(contract: Contract) -> pl.DataFrame:
+    fields: dict[str, pl.DataType] = {field.name: field.dtype for field in contract.fields}
+    rest = {ATTRIBUTES: pl.String(), contract.partition: pl.Date(), "available_at": TIMESTAMP}
+    return pl.DataFrame(schema={**fields, **rest, OBJECT: pl.UInt32(), LINE: pl.Int64()})
+
+
+def _alike(frames: Sequence[pl.DataFrame]) -> list[list[pl.DataFrame]]:
+    """Group frames whose shared columns have the same types, so that they can be validated as one."""
+    groups: list[tuple[dict[str, pl.DataType], list[pl.DataFrame]]] = []
+    for frame in frames:
+        types = dict(frame.schema)
+        for known, members in groups:
+            if all(known.get(name, dtype) == dtype for name, dtype in types.items()):
+                known.update(types)
+                members.append(frame)
+                break
+        else:
+            groups.append((types, [frame]))
+    return [members for _, members in groups]
+
+
+def _refused_while_decoding(pieces: Sequence[Piece]) -> pl.DataFrame:
+    rows: list[tuple[int, int | None, int, str, str | None]] = []
+    for i, piece in enumerate(pieces):
+        if piece.fault is not None:
+            reason, column = piece.fault
+            rows.append((i, None, piece.decoded.records, reason, column))
+        else:
+            rows.extend((i, bad.line, 1, bad.reason, None) for bad in piece.decoded.bad_lines)
+    return pl.DataFrame(rows, schema=REJECTS, orient="row")
+
+
+def _mended_while_decoding(pieces: Sequence[Piece]) -> pl.DataFrame:
+    rows = [(i, kind, n) for i, piece in enumerate(pieces) for kind, n in piece.decoded.repairs.items()]
+    return pl.DataFrame(rows, schema=_REPAIRS, orient="row")

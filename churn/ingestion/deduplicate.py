@@ -1,0 +1,107 @@
+"""Deduplication by (date, key): same id and same content is a duplicate, same id and other content a conflict.
+
+Rows are told apart by 64-bit hashes first; only rows whose hash occurs twice are compared in full, so that the
+usual batch, in which everything is new, pays for hashing alone.
+"""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import date
+from hashlib import blake2b
+
+import polars as pl
+
+from churn.contracts import Contract
+from churn.contracts.model import ATTRIBUTES
+
+_ROW = "__row"
+
+
+@dataclass(frozen=True)
+class Deduplicated:
+    """A batch cut in three; each row of the batch is in exactly one part, in its old order.
+
+    Attributes:
+        fresh: rows to append.
+        duplicates: rows whose id and content are known.
+        conflicts: rows whose id is known with other content; the first one ingested stays.
+    """
+
+    fresh: pl.DataFrame
+    duplicates: pl.DataFrame
+    conflicts: pl.DataFrame
+
+
+def derive_keys(frame: pl.DataFrame, contract: Contract) -> pl.DataFrame:
+    """Fill a missing key with a digest of the token and every other contract field.
+
+    The digest is 128 bits of BLAKE2b in hex, the same for the same content wherever it is computed.
+    """
+    missing = frame[contract.key].is_null()
+    if not missing.any():
+        return frame
+    content = [name for name in (*contract.columns, ATTRIBUTES) if name != contract.key]
+    texts = frame.filter(missing).select(
+        pl.concat_str(
+            [pl.lit(contract.stream)] + [pl.col(name).cast(pl.String).fill_null("\x00") for name in content],
+            separator="\x1f",
+        )
+    )
+    derived = [blake2b(text.encode(), digest_size=16).hexdigest() for text in texts.to_series()]
+    keys = frame[contract.key].to_frame().with_row_index(_ROW)
+    patch = pl.DataFrame({_ROW: missing.arg_true(), contract.key: pl.Series(derived, dtype=pl.String)})
+    return frame.with_columns(keys.update(patch, on=_ROW)[contract.key])
+
+
+def deduplicate(
+    frame: pl.DataFrame,
+    contract: Contract,
+    stored: Callable[[Collection[str], Collection[date]], pl.LazyFrame],
+) -> Deduplicated:
+    """Cut a batch into fresh rows, duplicates and conflicts.
+
+    Args:
+        frame: validated rows with tokens and keys, in the order in which they count as first.
+        contract: names of key, date partition and content columns.
+        stored: gives the lake's rows, for the columns and dates asked for.
+    """
+    key, day = contract.key, contract.partition
+    dates = frame[day].unique().to_list()
+    identity = pl.col(key).hash() ^ pl.col(day).hash()
+    hashes = frame.select(identity).to_series()
+    known = stored([key, day], dates).select(identity).collect(engine="streaming").to_series()
+    suspect = hashes.is_in(known.implode()) if known.len() else pl.repeat(False, frame.height, eager=True)
+    if hashes.n_unique() != frame.height:
+        suspect |= hashes.is_duplicated()
+    if not suspect.any():
+        nothing = frame.clear()
+        return Deduplicated(frame, nothing, nothing)
+    return _resolve(frame, suspect, contract, stored, dates)
+
+
+def _resolve(
+    frame: pl.DataFrame,
+    suspect: pl.Series,
+    contract: Contract,
+    stored: Callable[[Collection[str], Collection[date]], pl.LazyFrame],
+    dates: list[date],
+) -> Deduplicated:
+    key, day = contract.key, contract.partition
+    content = [*contract.columns, ATTRIBUTES]
+    indexed = frame.with_row_index(_ROW)
+    doubtful = indexed.filter(suspect)
+    keys = doubtful.select(key, day).unique()
+    in_lake = stored([*content, day], dates).join(keys.lazy(), on=[key, day], how="semi").collect(engine="streaming")
+    in_batch = doubtful.unique([day, key], keep="first").join(in_lake, on=[day, key], how="anti")
+    first = pl.concat([in_lake.select(*content, day), in_batch.select(*content, day)])
+    others = doubtful.join(in_batch.select(_ROW), on=_ROW, how="anti")
+    compared = others.join(first, on=[day, key], how="left", suffix="__first", maintain_order="left")
+    same = pl.all_horizontal(pl.col(name).eq_missing(pl.col(f"{name}__first")) for name in content if name != key)
+    duplicates = compared.filter(same)[_ROW]
+    conflicts = compared.filter(~same)[_ROW]
+    kept = indexed.join(others.select(_ROW), on=_ROW, how="anti", maintain_order="left")
+    return Deduplicated(
+        fresh=kept.drop(_ROW),
+        duplicates=frame[duplicates],
+        conflicts=frame[conflicts],
+    )

@@ -1,0 +1,148 @@
+"""The ingestion of all streams, as its callers see it: scan, run, replay."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from churn.contracts import load_contract
+from churn.errors import ChurnError
+from churn.ingestion import quarantine
+from churn.ingestion.batch import BatchWriter
+from churn.ingestion.report import IngestReport, LandingScan, StreamReport
+from churn.ingestion.stream_run import StreamRun
+from churn.landing.zone import LandingZone
+from churn.privacy.keys import DataKey, KeySource
+from churn.privacy.subjects import SubjectMap
+from churn.settings import STREAMS, Settings, Stream
+
+
+def utc_now() -> datetime:
+    """The machine's clock, in UTC."""
+    return datetime.now(UTC)
+
+
+class Ingestion:
+    """Takes landing objects into the lake, each exactly once.
+
+    The data key is unwrapped before anything else: without it nothing is read and nothing is written.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        key_source: KeySource,
+        *,
+        clock: Callable[[], datetime] = utc_now,
+        on_objects: Callable[[int, int], None] = lambda done, total: None,
+    ) -> None:
+        """Bind settings and key source.
+
+        Args:
+            settings: of the environment.
+            key_source: unwraps the data key, once per call of a method.
+            clock: audit time of commits.
+            on_objects: told of (objects done, objects to do) after each batch.
+        """
+        self._settings = settings
+        self._key_source = key_source
+        self._clock = clock
+        self._on_objects = on_objects
+        self._zone = LandingZone(settings.landing.url)
+
+    def scan(self, now: datetime) -> LandingScan:
+        """Say what waits in the landing zone, without opening any object.
+
+        Raises:
+            KeyUnavailable: the data key cannot be had (object names may need it).
+        """
+        key = self._key_source.data_key()
+        return LandingScan(now=now, streams=tuple(self._stream(stream, key, now).scan() for stream in STREAMS))
+
+    def run(self, *, now: datetime, run_id: str, backfill: bool = False) -> IngestReport:
+        """Ingest every object of an hour that has ended by `now`.
+
+        Args:
+            now: the run's clock.
+            run_id: recorded with every commit.
+            backfill: objects found in hours already closed count as having landed in time.
+
+        Raises:
+            KeyUnavailable: the data key cannot be had; nothing was written.
+            TooManyBadRows: a batch is too bad; it and what follows was not written.
+        """
+        key = self._key_source.data_key()
+        subjects = SubjectMap(self._settings.lake.url, key)
+        started = self._clock()
+        streams = tuple(
+            run.ingest(self._writer(run, subjects, run_id), backfill=backfill)
+            for run in (self._stream(stream, key, now) for stream in STREAMS)
+        )
+        return self._report(run_id, now, started, streams, backfill=backfill)
+
+    def replay_quarantine(
+        self, *, now: datetime, run_id: str, reason: str | None = None, source_file: str | None = None
+    ) -> IngestReport:
+        """Read the quarantined rows of each chosen object again, under today's contract and settings.
+
+        Rows that pass now were not usable before, so they become available at the end of the hour of `now`.
+
+        Args:
+            now: the run's clock.
+            run_id: recorded with every commit.
+            reason: only objects that hold a row refused for this reason.
+            source_file: only this object, by its safe name.
+
+        Raises:
+            KeyUnavailable: the data key cannot be had; nothing was written.
+            ChurnError: no quarantined row fits the choice, or an object was removed or replaced since.
+        """
+        key = self._key_source.data_key()
+        subjects = SubjectMap(self._settings.lake.url, key)
+        started = self._clock()
+        runs = [self._stream(stream, key, now) for stream in STREAMS]
+        for run in runs:
+            run.catch_up()
+        chosen = quarantine.open_rows(self._settings.lake.url, reason=reason, source_file=source_file)
+        if chosen.is_empty():
+            raise ChurnError("no quarantined row fits; `churn quarantine show` lists what there is")
+        files = {
+            run.contract.stream: set(chosen.filter(stream=run.contract.stream)["source_file"].to_list()) for run in runs
+        }
+        streams = tuple(
+            run.replay(replace(self._writer(run, subjects, run_id), judged=False), files[run.contract.stream])
+            for run in runs
+            if files[run.contract.stream]
+        )
+        return self._report(run_id, now, started, streams, backfill=False)
+
+    def _stream(self, stream: Stream, key: DataKey, now: datetime) -> StreamRun:
+        settings = self._settings
+        return StreamRun(
+            contract=load_contract(stream, settings.ingestion.contracts.get(stream)),
+            zone=self._zone,
+            lake_url=settings.lake.url,
+            landing=settings.landing,
+            ingestion=settings.ingestion,
+            key=key,
+            now=now,
+            on_objects=self._on_objects,
+        )
+
+    def _writer(self, run: StreamRun, subjects: SubjectMap, run_id: str) -> BatchWriter:
+        return BatchWriter(
+            contract=run.contract,
+            lake_url=self._settings.lake.url,
+            settings=self._settings.ingestion,
+            subjects=subjects,
+            run_id=run_id,
+            clock=self._clock,
+        )
+
+    def _report(
+        self, run_id: str, now: datetime, started: datetime, streams: tuple[StreamReport, ...], *, backfill: bool
+    ) -> IngestReport:
+        report = IngestReport(
+            run_id=run_id, now=now, started=started, finished=self._clock(), backfill=backfill, streams=streams
+        )
+        report.counts.check(f"run {run_id}")
+        return report

@@ -1,0 +1,154 @@
+"""The journal: one row per landing object and commit, so that what is new is found without opening any object.
+
+The commit metadata of the stream's own table is the authority; the journal repeats it in a form that is quick to
+read. Whoever finds it behind, after a crash between the two commits, brings it up to date.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import polars as pl
+
+from churn.contracts.model import TIMESTAMP
+from churn.errors import CommitConflict
+from churn.lake.table import Pinned, create_table, open_table
+
+FENCE = "ingest"
+"""Application id of the fence transaction that every ingestion commit carries."""
+
+SCHEMA = pl.Schema(
+    {
+        "stream": pl.String(),
+        "ingest_seq": pl.Int64(),
+        "commit_id": pl.String(),
+        "run_id": pl.String(),
+        "committed_at": TIMESTAMP,
+        "closed_until": TIMESTAMP,
+        "newest_time": TIMESTAMP,
+        "differences": pl.String(),
+        "object_id": pl.String(),
+        "source_file": pl.String(),
+        "etag": pl.String(),
+        "landing_hour": TIMESTAMP,
+        "available_at": TIMESTAMP,
+        "status": pl.String(),
+        "bytes": pl.Int64(),
+        "read": pl.Int64(),
+        "appended": pl.Int64(),
+        "duplicate": pl.Int64(),
+        "quarantined": pl.Int64(),
+        "repairs": pl.String(),
+        "reasons": pl.String(),
+    }
+)
+
+
+@dataclass(frozen=True)
+class StreamJournal:
+    """What is known of one stream before a run.
+
+    Attributes:
+        known: (source file, etag) of every object that needs no second look.
+        closed_until: end of the last hour an earlier run has read through.
+        newest_time: latest event time appended so far.
+        last_object_hour: landing hour of the newest object so far.
+        differences: schema differences met before, as `kind:column`.
+    """
+
+    known: frozenset[tuple[str, str]]
+    closed_until: datetime | None
+    newest_time: datetime | None
+    last_object_hour: datetime | None
+    differences: frozenset[str]
+
+
+def journal_url(lake_url: str) -> str:
+    """Where the journal of a lake lies."""
+    return f"{lake_url}/journal"
+
+
+def catch_up(lake_url: str, stream: str, table: Pinned) -> None:
+    """Write every commit of `table` that the journal lacks, in order, each exactly once."""
+    journal = create_table(journal_url(lake_url), SCHEMA, name="journal")
+    fence = f"journal:{stream}"
+    while (recorded := journal.fence(fence)) < table.fence(FENCE):
+        try:
+            for commit in table.metadata_since(FENCE, recorded):
+                journal = journal.append(_rows(stream, commit), fence=fence)
+        except CommitConflict:
+            journal = create_table(journal_url(lake_url), SCHEMA, name="journal")
+
+
+def read_stream(lake_url: str, stream: str) -> StreamJournal:
+    """Return what the journal holds of a stream; an empty one when there is no journal yet."""
+    journal = open_table(journal_url(lake_url))
+    if journal is None:
+        return StreamJournal(frozenset(), None, None, None, frozenset())
+    wanted = ["stream", "source_file", "etag", "closed_until", "newest_time", "landing_hour", "differences"]
+    rows = journal.scan(wanted).filter(pl.col("stream") == stream).collect()
+    objects = rows.filter(pl.col("source_file").is_not_null())
+    differences = {item for text in rows["differences"].unique().drop_nulls() for item in json.loads(text)}
+    return StreamJournal(
+        known=frozenset(objects.select("source_file", "etag").iter_rows()),
+        closed_until=_moment(rows["closed_until"].max()),
+        newest_time=_moment(rows["newest_time"].max()),
+        last_object_hour=_moment(objects["landing_hour"].max()),
+        differences=frozenset(differences),
+    )
+
+
+def totals(lake_url: str) -> pl.DataFrame:
+    """Return rows per stream since the lake began: stream, objects, read, appended, duplicate, quarantined.
+
+    A row that left the quarantine counts where it went, so that read = appended + duplicate + quarantined.
+    """
+    journal = open_table(journal_url(lake_url))
+    rows = SCHEMA.to_frame() if journal is None else journal.scan().collect()
+    replayed = pl.col("status") == "replayed"
+    left_quarantine = pl.when(replayed).then(-(pl.col("appended") + pl.col("duplicate")))
+    return (
+        rows.filter(pl.col("object_id").is_not_null())
+        .group_by("stream")
+        .agg(
+            objects=pl.col("source_file").n_unique(),
+            read=pl.col("read").filter(~replayed).sum(),
+            appended=pl.col("appended").sum(),
+            duplicate=pl.col("duplicate").sum(),
+            quarantined=left_quarantine.otherwise(pl.col("quarantined")).sum(),
+        )
+        .sort("stream")
+    )
+
+
+def _rows(stream: str, commit: Mapping[str, object]) -> pl.DataFrame:
+    shared = {
+        "stream": stream,
+        "ingest_seq": commit["sequence"],
+        "commit_id": commit["commit_id"],
+        "run_id": commit["run_id"],
+        "committed_at": commit["committed_at"],
+        "closed_until": commit["closed_until"],
+        "newest_time": commit["newest_time"],
+        "differences": json.dumps(commit["differences"]),
+    }
+    objects = commit["objects"]
+    assert isinstance(objects, list)
+    rows = [shared | _flat(item) for item in objects] or [shared]
+    times = [name for name, dtype in SCHEMA.items() if dtype == TIMESTAMP]
+    text = pl.Schema({name: pl.String() if name in times else dtype for name, dtype in SCHEMA.items()})
+    return pl.DataFrame(rows, schema=text).with_columns(
+        pl.col(name).str.to_datetime(time_unit="us", time_zone="UTC") for name in times
+    )
+
+
+def _flat(item: Mapping[str, object]) -> dict[str, object]:
+    counts = item["counts"]
+    assert isinstance(counts, dict)
+    plain = {name: value for name, value in item.items() if name in SCHEMA}
+    return plain | counts | {"repairs": json.dumps(item["repairs"]), "reasons": json.dumps(item["reasons"])}
+
+
+def _moment(value: object) -> datetime | None:
+    return value if isinstance(value, datetime) else None

@@ -1,0 +1,97 @@
+"""One landing object on its way into the lake: fetched, identified and decoded."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from datetime import datetime
+from hashlib import sha256
+
+import polars as pl
+
+from churn.contracts import Contract
+from churn.contracts.model import ATTRIBUTES
+from churn.errors import UnreadableObject
+from churn.hours import HOUR, end_of_hour
+from churn.ingestion.report import ObjectStatus
+from churn.ingestion.schema import missing_required
+from churn.landing.decode import decode
+from churn.landing.decoded import LINE, Decoded
+from churn.landing.zone import LandingObject, LandingZone
+from churn.settings import LandingSettings
+
+NOTHING = Decoded(frame=pl.DataFrame(schema={LINE: pl.Int64}), seen={})
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A landing object with what was found in it.
+
+    Attributes:
+        object_id: SHA-256 of path and content, in hex.
+        source_file: path with an unsafe file name tokenised.
+        transaction: Delta application transaction that marks it as taken.
+        fault: reason and column why the object as a whole is refused, if it is.
+    """
+
+    landed: LandingObject
+    object_id: str
+    source_file: str
+    available_at: datetime
+    transaction: str
+    status: ObjectStatus
+    decoded: Decoded = NOTHING
+    fault: tuple[str, str | None] | None = None
+
+
+def available_at(landed: LandingObject, *, now: datetime, closed_until: datetime | None, backfill: bool) -> datetime:
+    """Return when the rows of an object became knowable.
+
+    That is the end of its landing hour; for an object that appeared in an hour an earlier run had already closed,
+    the end of the hour of its discovery, unless the run is declared a backfill.
+    """
+    end = landed.hour + HOUR
+    late = closed_until is not None and end <= closed_until
+    return end_of_hour(now) if late and not backfill else end
+
+
+def fetch(
+    zone: LandingZone, landed: LandingObject, source_file: str, available: datetime, limits: LandingSettings
+) -> tuple[Piece, bytes]:
+    """Read an object and name it by what it holds; nothing is decoded yet.
+
+    One that stores more than the limit is not read: it gets a fault, and its etag stands for its content.
+    """
+    fault = None
+    try:
+        data = zone.read(landed, limits.max_object_bytes)
+        content = sha256(data).digest()
+    except UnreadableObject as error:
+        data, content, fault = b"", landed.etag.encode(), (error.reason, None)
+    object_id = sha256(landed.path.encode() + b"\x00" + content).hexdigest()
+    status: ObjectStatus = "unreadable" if fault else "ingested"
+    return Piece(landed, object_id, source_file, available, f"object:{object_id}", status, fault=fault), data
+
+
+def decoded(piece: Piece, data: bytes, contract: Contract, limits: LandingSettings) -> Piece:
+    """Decode a fetched object; one that cannot be read, or lacks a required column, gets a fault."""
+    if piece.fault is not None:
+        return piece
+    wanted = {*contract.source_names(), *contract.attributes, ATTRIBUTES}
+    try:
+        content = decode(
+            data, format=piece.landed.format, compressed=piece.landed.compressed, wanted=wanted, limits=limits
+        )
+    except UnreadableObject as error:
+        return replace(piece, status="unreadable", fault=(error.reason, None))
+    missing = missing_required(content.seen, contract) if content.frame.height else []
+    if missing:
+        return replace(piece, decoded=content, fault=("missing_column", missing[0]))
+    return replace(piece, decoded=content)
+
+
+def only_lines(piece: Piece, lines: Collection[int]) -> Piece:
+    """Keep the given records of a decoded object, for a replay of what was quarantined."""
+    chosen = set(lines)
+    content = piece.decoded
+    frame = content.frame.filter(pl.col(LINE).is_in(list(chosen)))
+    bad = tuple(item for item in content.bad_lines if item.line in chosen)
+    return replace(piece, decoded=replace(content, frame=frame, bad_lines=bad))

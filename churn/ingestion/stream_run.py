@@ -1,0 +1,197 @@
+"""One run over one stream: which objects are new, in which batches they go in, and what came of it."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from churn.contracts import Contract
+from churn.errors import ChurnError
+from churn.hours import HOUR, end_of_hour, floor_hour
+from churn.ingestion import journal, quarantine
+from churn.ingestion.batch import BatchWriter
+from churn.ingestion.journal import StreamJournal
+from churn.ingestion.pieces import Piece, available_at, decoded, fetch, only_lines
+from churn.ingestion.report import ObjectReport, SchemaDifference, StreamReport, StreamScan
+from churn.ingestion.schema import schema_changes
+from churn.lake.table import Pinned, open_table
+from churn.landing.zone import LandingObject, LandingZone, UnstableObject, VanishedObject
+from churn.log import get_logger
+from churn.privacy.keys import DataKey
+from churn.privacy.names import safe_name
+from churn.settings import IngestionSettings, LandingSettings
+
+log = get_logger(__name__)
+
+
+@dataclass
+class StreamRun:
+    """Scans, ingests or replays one stream.
+
+    Attributes:
+        now: the run's clock; an hour that ends after it is left alone.
+        on_objects: told of (objects done, objects to do) after each batch.
+    """
+
+    contract: Contract
+    zone: LandingZone
+    lake_url: str
+    landing: LandingSettings
+    ingestion: IngestionSettings
+    key: DataKey
+    now: datetime
+    on_objects: Callable[[int, int], None] = lambda done, total: None
+    _batches: int = 0
+    _postponed: int = 0
+    _objects: list[ObjectReport] = field(default_factory=list)
+    _differences: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def scan(self) -> StreamScan:
+        """Say what waits in the landing zone, without opening any object."""
+        self.catch_up()
+        known = journal.read_stream(self.lake_url, self.contract.stream)
+        listing = self.zone.listing(self.contract.stream)
+        fresh = [landed for landed in listing.objects if not self._is_known(landed, known)]
+        due = [landed for landed in fresh if landed.hour + HOUR <= self.now]
+        return StreamScan(
+            stream=self.contract.stream,
+            objects=len(due),
+            bytes=sum(landed.size for landed in due),
+            first_hour=due[0].hour if due else None,
+            last_hour=due[-1].hour if due else None,
+            not_closed=len(fresh) - len(due),
+            strays=len(listing.strays),
+            closed_until=known.closed_until,
+        )
+
+    def ingest(self, writer: BatchWriter, *, backfill: bool) -> StreamReport:
+        """Take every object of a closed hour that the journal does not know."""
+        table = self.catch_up()
+        known = journal.read_stream(self.lake_url, self.contract.stream)
+        landed = [item for item in self.zone.objects(self.contract.stream) if item.hour + HOUR <= self.now]
+        fresh = [item for item in landed if not self._is_known(item, known)]
+        closing = floor_hour(self.now)
+        overdue = table is not None and (known.closed_until is None or known.closed_until < closing)
+        if fresh or overdue:
+            table = writer.open()
+            pieces = self._pieces(fresh, table, known, backfill=backfill)
+            for batch, last in _batches(pieces, self.ingestion.batch_rows, self.ingestion.batch_objects):
+                table = self._commit(writer, batch, closed_until=closing if last else None)
+                self.on_objects(len(self._objects), len(fresh))
+        return self._report(table, known, [item.hour for item in landed])
+
+    def replay(self, writer: BatchWriter, files: set[str]) -> StreamReport:
+        """Read the quarantined records of `files` (safe names) again, each object in a commit of its own.
+
+        Raises:
+            ChurnError: an object was removed or replaced since.
+        """
+        known = journal.read_stream(self.lake_url, self.contract.stream)
+        landed = {safe_name(item.path, self.key): item for item in self.zone.objects(self.contract.stream)}
+        held = quarantine.open_rows(self.lake_url).filter(stream=self.contract.stream)
+        table: Pinned | None = None
+        for (name, object_id, commit_id), rows in held.group_by(
+            "source_file", "object_id", "commit_id", maintain_order=True
+        ):
+            if name not in files:
+                continue
+            item = landed.get(str(name))
+            if item is None:
+                raise ChurnError(f"{name}: no longer in the landing zone; upload it again to ingest its rows")
+            piece, data = fetch(self.zone, item, str(name), end_of_hour(self.now), self.landing)
+            if piece.object_id != object_id:
+                raise ChurnError(f"{name}: was replaced since it was quarantined; `churn ingest` takes the new content")
+            piece = decoded(
+                replace(piece, status="replayed", transaction=f"replay:{object_id}:{commit_id}"),
+                data,
+                self.contract,
+                self.landing,
+            )
+            if piece.fault is None and not rows["line"].is_null().any():
+                piece = only_lines(piece, rows["line"].to_list())
+            self._note_differences(piece)
+            table = self._commit(writer, [piece], closed_until=None)
+        return self._report(table, known, [])
+
+    def catch_up(self) -> Pinned | None:
+        """Bring the journal up to the stream's table, if there is one."""
+        table = open_table(f"{self.lake_url}/{self.contract.stream}")
+        if table is not None:
+            journal.catch_up(self.lake_url, self.contract.stream, table)
+        return table
+
+    def _pieces(
+        self, fresh: Iterable[LandingObject], table: Pinned, known: StreamJournal, *, backfill: bool
+    ) -> Iterator[Piece]:
+        for landed in fresh:
+            name = safe_name(landed.path, self.key)
+            available = available_at(landed, now=self.now, closed_until=known.closed_until, backfill=backfill)
+            try:
+                piece, data = fetch(self.zone, landed, name, available, self.landing)
+            except (UnstableObject, VanishedObject) as error:
+                self._postponed += 1
+                log.warning("object_postponed", source_file=name, reason=type(error).__name__)
+                continue
+            if table.has_transaction(piece.transaction):
+                yield replace(piece, status="unchanged")
+                continue
+            piece = decoded(piece, data, self.contract, self.landing)
+            self._note_differences(piece)
+            yield piece
+
+    def _note_differences(self, piece: Piece) -> None:
+        if piece.decoded.seen:
+            changes = schema_changes(piece.decoded.seen, self.contract)
+            self._differences.update({(change.kind, change.column) for change in changes})
+
+    def _commit(self, writer: BatchWriter, batch: Sequence[Piece], *, closed_until: datetime | None) -> Pinned:
+        differences = sorted(f"{kind}:{column}" for kind, column in self._differences)
+        table, reports = writer.write(batch, closed_until=closed_until, differences=differences)
+        journal.catch_up(self.lake_url, self.contract.stream, table)
+        self._batches += 1
+        self._objects.extend(reports)
+        return table
+
+    def _report(self, table: Pinned | None, before: StreamJournal, landed_hours: Sequence[datetime]) -> StreamReport:
+        after = journal.read_stream(self.lake_url, self.contract.stream)
+        return StreamReport(
+            stream=self.contract.stream,
+            contract_version=self.contract.version,
+            batches=self._batches,
+            objects=tuple(self._objects),
+            postponed=self._postponed,
+            differences=tuple(
+                SchemaDifference(kind=kind, column=column, objects=n, new=f"{kind}:{column}" not in before.differences)
+                for (kind, column), n in sorted(self._differences.items())
+            ),
+            closed_until=after.closed_until,
+            hours_without_objects=_empty_hours(landed_hours, before.closed_until, after.closed_until),
+            last_object_hour=after.last_object_hour,
+            newest_time=after.newest_time,
+            table_version=table.version if table else None,
+        )
+
+    def _is_known(self, landed: LandingObject, known: StreamJournal) -> bool:
+        return (safe_name(landed.path, self.key), landed.etag) in known.known
+
+
+def _batches(pieces: Iterable[Piece], rows: int, objects: int) -> Iterator[tuple[list[Piece], bool]]:
+    """Cut pieces into batches and say of each whether it is the last; there is always a last one."""
+    batch: list[Piece] = []
+    held = 0
+    for piece in pieces:
+        if batch and (held + piece.decoded.records > rows or len(batch) >= objects):
+            yield batch, False
+            batch, held = [], 0
+        batch.append(piece)
+        held += piece.decoded.records
+    yield batch, True
+
+
+def _empty_hours(landed: Sequence[datetime], before: datetime | None, after: datetime | None) -> int:
+    """Count the hours from `before` to `after` (at first: from the first object) in which nothing landed."""
+    start = before if before is not None else min(landed, default=None)
+    if start is None or after is None or after <= start:
+        return 0
+    filled = {hour for hour in landed if start <= hour < after}
+    return (after - start) // HOUR - len(filled)

@@ -1,0 +1,175 @@
+"""Rows against their contract: cast, repair or reject, whole columns at a time."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+import polars as pl
+
+from churn.contracts import Contract, ContractField
+from churn.contracts.model import ATTRIBUTES, TIMESTAMP
+from churn.ingestion.attributes import collect_attributes
+from churn.ingestion.casts import NO_FAULT, Cast, fault_where
+from churn.ingestion.codes import cast_code
+from churn.ingestion.decimals import cast_decimal
+from churn.ingestion.schema import SchemaChange, missing_required, schema_changes
+from churn.ingestion.timestamps import cast_timestamp
+from churn.landing.decoded import LINE
+
+__all__ = ["OBJECT", "SchemaChange", "Validated", "missing_required", "schema_changes", "validate"]
+
+OBJECT = "__object"
+"""Column that holds the ordinal of the object within the batch."""
+AVAILABLE_AT = "available_at"
+_BOOKKEEPING = {AVAILABLE_AT: TIMESTAMP, OBJECT: pl.UInt32(), LINE: pl.Int64()}
+
+
+@dataclass(frozen=True)
+class Validated:
+    """A batch after validation; every input row is in `frame` or, once, in `rejects`.
+
+    Attributes:
+        frame: contract columns (personal ones still raw), `attributes`, the date partition, `available_at`,
+            `__object` and `__line`.
+        rejects: `__object`, `__line`, `reason`, `column`: the first fault of each bad row, in contract order.
+        repairs: `__object`, `kind`, `rows`: accepted rows that each kind of repair changed, by object.
+        changes: how the columns of the batch differ from the contract.
+    """
+
+    frame: pl.DataFrame
+    rejects: pl.DataFrame
+    repairs: pl.DataFrame
+    changes: tuple[SchemaChange, ...]
+
+
+def validate(frame: pl.DataFrame, contract: Contract, *, timezone: str, skew: timedelta) -> Validated:
+    """Hold every row of a batch against its contract.
+
+    Args:
+        frame: source columns of any type plus `__object`, `__line` and `available_at`.
+        contract: what the rows must look like.
+        timezone: IANA zone of times that come without one.
+        skew: how far a time may lie after `available_at`.
+    """
+    casts: dict[str, Cast] = {}
+    for field in contract.fields:
+        cast = _field(frame, field, timezone)
+        if field.type == "timestamp":
+            cast = _within_bounds(cast, field, contract, frame[AVAILABLE_AT], skew)
+        if field.required:
+            cast = _add_fault(cast, cast.values.is_null(), "missing")
+        casts[field.name] = cast
+    attributes = collect_attributes(frame, contract)
+    masks = {kind: mask for cast in casts.values() for kind, mask in cast.repairs.items()}
+    if attributes.dropped is not None:
+        masks["attribute_dropped"] = attributes.dropped
+    books = [frame[name].cast(dtype).alias(name) for name, dtype in _BOOKKEEPING.items()]
+    rows = pl.DataFrame(
+        [cast.values.alias(name) for name, cast in casts.items()]
+        + [
+            attributes.values.alias(ATTRIBUTES),
+            casts[contract.time].values.dt.date().alias(contract.partition),
+            *books,
+        ]
+    )
+    faults = {name: cast.fault for name, cast in casts.items() if cast.fault is not None}
+    rejects = _rejects(rows, faults)
+    if faults:
+        good = pl.select(pl.all_horizontal(fault.is_null() for fault in faults.values())).to_series()
+        rows = rows.filter(good)
+        masks = {kind: mask.filter(good) for kind, mask in masks.items()}
+    seen = {name: str(dtype) for name, dtype in frame.schema.items() if name not in _BOOKKEEPING}
+    return Validated(rows, rejects, _repairs(rows[OBJECT], masks), tuple(schema_changes(seen, contract)))
+
+
+def _field(frame: pl.DataFrame, field: ContractField, timezone: str) -> Cast:
+    """Cast every column that may hold the field and bring them together; fill in the default."""
+    sources = [name for name in (field.name, *field.aliases) if name in frame.columns]
+    casts = [_cast(frame[name], field, timezone) for name in sources]
+    repairs = _merge((f"{kind}:{field.name}", mask) for cast in casts for kind, mask in cast.repairs.items())
+    for name, cast in zip(sources, casts, strict=True):
+        if name != field.name and (used := cast.values.is_not_null()).any():
+            repairs[f"alias:{name}"] = used
+    if not casts:
+        values, fault = pl.Series([None], dtype=field.dtype).new_from_index(0, frame.height), None
+    else:
+        values, fault = casts[0].values, casts[0].fault
+    for cast in casts[1:]:
+        both = _add_fault(Cast(values, fault), (values != cast.values).fill_null(False), "ambiguous_alias")
+        fault = _first([both.fault, cast.fault])
+        values = values.zip_with(values.is_not_null(), cast.values)
+    if field.default is not None:
+        empty = values.is_null()
+        if empty.any():
+            filling = pl.Series([field.typed_default], dtype=field.dtype).new_from_index(0, frame.height)
+            values = values.zip_with(~empty, filling)
+            repairs[f"default:{field.name}"] = empty
+    return Cast(values, fault, repairs)
+
+
+def _cast(source: pl.Series, field: ContractField, timezone: str) -> Cast:
+    if source.null_count() == source.len():
+        return Cast(pl.Series([None], dtype=field.dtype).new_from_index(0, source.len()))
+    if field.type == "code":
+        return cast_code(source, field)
+    if field.type == "decimal":
+        return cast_decimal(source, field)
+    return cast_timestamp(source, field, timezone)
+
+
+def _within_bounds(
+    cast: Cast, field: ContractField, contract: Contract, available_at: pl.Series, skew: timedelta
+) -> Cast:
+    """Refuse times that cannot be true: before the contract's floor or after the row was available."""
+    if field.name != contract.time:
+        return cast
+    early = (cast.values < contract.floor).fill_null(False)
+    late = (cast.values > available_at.cast(TIMESTAMP) + skew).fill_null(False)
+    return _add_fault(_add_fault(cast, early, "before_floor"), late, "in_the_future")
+
+
+def _add_fault(cast: Cast, rows: pl.Series, reason: str) -> Cast:
+    """Give `reason` to the rows of the mask that have no fault yet."""
+    fault = _first([cast.fault, fault_where(rows, reason)])
+    return Cast(cast.values, fault, cast.repairs)
+
+
+def _first(faults: Iterable[pl.Series | None]) -> pl.Series | None:
+    """Return the first fault of each row."""
+    known = [fault for fault in faults if fault is not None]
+    if len(known) < 2:
+        return known[0] if known else None
+    return pl.select(pl.coalesce(*(pl.lit(fault) for fault in known))).to_series()
+
+
+def _merge(masks: Iterable[tuple[str, pl.Series]]) -> dict[str, pl.Series]:
+    """Unite masks of the same kind and leave out the empty ones."""
+    merged: dict[str, pl.Series] = {}
+    for kind, mask in masks:
+        if mask.any():
+            merged[kind] = merged[kind] | mask if kind in merged else mask
+    return merged
+
+
+def _rejects(rows: pl.DataFrame, faults: Mapping[str, pl.Series]) -> pl.DataFrame:
+    """List each row with a fault once, with its first one."""
+    if not faults:
+        empty = rows.select(OBJECT, LINE).clear()
+        return empty.with_columns(reason=NO_FAULT, column=NO_FAULT)
+    reason = pl.coalesce(*(pl.lit(fault) for fault in faults.values()))
+    column = pl.coalesce(*(pl.when(fault.is_not_null()).then(pl.lit(name)) for name, fault in faults.items()))
+    return rows.select(OBJECT, LINE, reason=reason, column=column).filter(pl.col("reason").is_not_null())
+
+
+def _repairs(objects: pl.Series, masks: Mapping[str, pl.Series]) -> pl.DataFrame:
+    """Count the repaired rows by object and kind."""
+    counts = [
+        objects.filter(mask)
+        .value_counts(name="rows")
+        .select(OBJECT, kind=pl.lit(kind), rows=pl.col("rows").cast(pl.UInt32))
+        for kind, mask in masks.items()
+        if mask.any()
+    ]
+    if not counts:
+        return pl.DataFrame(schema={OBJECT: pl.UInt32, "kind": pl.String, "rows": pl.UInt32})
+    return pl.concat(counts).sort(OBJECT, "kind")

@@ -1,0 +1,161 @@
+"""`churn demo`: a real data set from upload to versioned lake, on one machine."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from churn.hours import HOUR, floor_hour
+from churn.settings import Settings, load_settings
+from stacks.environment import project_root
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from churn.landing.zone import LandingZone
+    from churn.sources.replay import Grain
+    from churn.sources.source import Source
+
+DAY = timedelta(days=1)
+HOURS = 48
+"""Hours at the end of the set that are uploaded and ingested one by one, as in daily use."""
+
+
+def demo(
+    source: Annotated[str, typer.Option(help="cdnow, online_retail, complete_journey or mapped.")] = "cdnow",
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of the data sets (else CHURN_DATA); for mapped, the mapping file.")
+    ] = None,
+    hours: Annotated[int, typer.Option(min=1, help="Hours at the end of the set that are taken one by one.")] = HOURS,
+) -> None:
+    """Upload a real data set and ingest it: the past as one backlog, then the last days hour by hour.
+
+    Doing it again finds everything ingested; after an interruption it goes on where it was.
+    """
+    root = project_root()
+    try:
+        _run(load_settings("dev", root), root, source, data, hours)
+    except KeyboardInterrupt:
+        typer.secho("stopped; run it again to go on from here", fg=typer.colors.YELLOW, err=True)
+        raise typer.Exit(130) from None
+
+
+def _run(settings: Settings, root: Path, name: str, data: Path | None, hours: int) -> None:
+    from cli.demo_summary import print_summary
+    from cli.zen import prepare_zenml
+
+    if data and name != "mapped":
+        os.environ["CHURN_DATA"] = str(data.resolve())
+    prepare_zenml(root, verbosity="CRITICAL")
+    from churn.landing.zone import LandingZone
+    from churn.sources.registry import open_source
+
+    source = open_source(name, data if name == "mapped" else None)
+    zone = LandingZone(settings.landing.url)
+    with _watched() as progress:
+        with _stage(progress, "ZenML: store, repository and stack dev"):
+            _prepare_stack(root)
+        with _stage(progress, "Vault: the data key"):
+            _open_vault(settings, root)
+        rows, end = _extent(source)
+        start = end - hours * HOUR
+        with _stage(progress, f"the past until {start:%Y-%m-%d %H:%M}: upload, ingest at once"):
+            day = start.replace(hour=0)
+            _upload(source, zone, per="day", until=day)
+            _upload(source, zone, per="hour", since=day, until=start)
+            new = _ingest(settings, start)
+        each = progress.add_task(f"the last {hours} hours, one by one", total=hours)
+        for closing in (start + number * HOUR for number in range(1, hours + 1)):
+            _upload(source, zone, per="hour", since=closing - HOUR, until=closing)
+            new += _ingest(settings, closing)
+            progress.advance(each)
+    print_summary(settings, root, source=name, rows=rows, new=new)
+
+
+def _upload(
+    source: "Source", zone: "LandingZone", *, per: "Grain", until: datetime, since: datetime | None = None
+) -> None:
+    from churn.sources.replay import replay
+
+    if replay(source, zone, per=per, since=since, until=until).stopped:
+        raise KeyboardInterrupt
+
+
+def _ingest(settings: Settings, until: datetime) -> int:
+    """Run the pipeline up to `until`, unless an earlier demo has, and return the rows read."""
+    from churn.ingestion.journal import read_stream
+    from cli.ingest import run_ingestion
+
+    closed_until = read_stream(settings.lake.url, "activity").closed_until
+    if closed_until is not None and closed_until >= until:
+        return 0
+    return run_ingestion(until).counts.read
+
+
+def _prepare_stack(root: Path) -> None:
+    """Make `root` a ZenML repository, so that `zenml` works there too, and activate the stack dev."""
+    from zenml.client import Client
+
+    from stacks.register import register_stack
+
+    if not Client.is_repository_directory(root):
+        Client.initialize(root)
+    client = Client()
+    client.activate_root(root)
+    register_stack("dev", client)
+    client.activate_stack("dev")
+
+
+def _open_vault(settings: Settings, root: Path) -> None:
+    from vault.datakey import key_source
+
+    key_source(settings.vault, root).data_key()
+
+
+def _extent(source: "Source") -> tuple[int, datetime]:
+    """Return how many rows the source has and the end of its last day."""
+    from churn.sources.source import UPLOADED
+
+    rows, last = 0, None
+    for stream in source.streams():
+        for frame in source.read(stream):
+            rows += frame.height
+            latest = frame[UPLOADED].max()
+            if isinstance(latest, datetime) and (last is None or latest > last):
+                last = latest
+    if last is None:
+        raise typer.BadParameter(f"{source.name} is empty")
+    return rows, floor_hour(last).replace(hour=0) + DAY
+
+
+@contextmanager
+def _watched() -> Iterator["Progress"]:
+    """Show progress on standard error where a person looks, and warnings alone; elsewhere the log says it all."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    from churn.log import configure_logging
+
+    console = Console(stderr=True)
+    if console.is_terminal:
+        configure_logging(level="warning")
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(20),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        yield progress
+
+
+@contextmanager
+def _stage(progress: "Progress", title: str) -> Iterator[None]:
+    task = progress.add_task(title, total=1)
+    yield
+    progress.advance(task)

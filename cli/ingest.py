@@ -1,0 +1,112 @@
+"""`churn ingest`: the ingestion pipeline now, every hour, or on the orchestrator's schedule."""
+
+import re
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from churn.errors import ChurnError
+from churn.log import get_logger
+from churn.settings import Environment
+from cli.options import moment, utc_now
+from cli.zen import prepare_zenml, use_stack
+from stacks.environment import project_root
+from stacks.spec import StackError
+
+if TYPE_CHECKING:
+    from churn.ingestion.report import IngestReport
+
+log = get_logger(__name__)
+LAG = timedelta(minutes=5)
+_PERIOD = re.compile(r"^(\d{1,4})(m|h|d)$")
+_UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
+
+
+class NoSchedules(ChurnError):
+    """The active stack's orchestrator cannot run a pipeline by itself."""
+
+
+def ingest(
+    every: Annotated[str | None, typer.Option(help="Go on, five minutes past every such period: 1h, 30m, 1d.")] = None,
+    until: Annotated[
+        str | None, typer.Option(help="Take hours that ended by this time (UTC) instead of by now.")
+    ] = None,
+    backfill: Annotated[
+        bool, typer.Option("--backfill", help="What lies in hours already closed counts as having landed in time.")
+    ] = False,
+    schedule: Annotated[bool, typer.Option("--schedule", help="Hand the hourly run to the orchestrator.")] = False,
+    environment: Annotated[
+        Environment | None, typer.Option("--environment", "-e", help="Use this stack instead of the active one.")
+    ] = None,
+) -> None:
+    """Take what has landed into the lake, through the ZenML pipeline."""
+    if sum((every is not None, until is not None, schedule)) > 1:
+        raise typer.BadParameter("--every, --until and --schedule exclude one another")
+    period = _period(every) if every else None
+    at = moment(until) if until else None
+    prepare_zenml(project_root(), verbosity="CRITICAL")
+    if environment:
+        use_stack(environment)
+    if schedule:
+        _hand_over()
+    elif period:
+        _go_on(period, backfill=backfill)
+    else:
+        run_ingestion(at or utc_now(), backfill=backfill)
+
+
+def run_ingestion(until: datetime, *, backfill: bool = False) -> "IngestReport":
+    """Run the pipeline in this process, log one line about it and return its report.
+
+    Raises:
+        ChurnError: the run failed closed.
+    """
+    from churn.ingestion.report import IngestReport
+    from pipelines.ingestion import ingest_activity
+
+    started = time.monotonic()
+    run = ingest_activity(until=until.isoformat(), backfill=backfill)
+    if run is None:
+        raise StackError("the active stack only submits runs; use churn ingest --schedule, or zenml pipeline run")
+    report = run.steps["ingest"].outputs["ingest_report"][0].load()
+    assert isinstance(report, IngestReport)
+    seconds = round(time.monotonic() - started, 1)
+    log.info("ingested", until=until, **report.counts.model_dump(), alerts=len(report.alerts), seconds=seconds)
+    return report
+
+
+def _go_on(period: timedelta, *, backfill: bool) -> None:
+    from cli.every import graceful_stop, repeat
+
+    def run(now: datetime) -> None:
+        worker.submit(run_ingestion, now, backfill=backfill).result()
+
+    with graceful_stop() as wait, ThreadPoolExecutor(max_workers=1, thread_name_prefix="ingest") as worker:
+        repeat(run, period=period, lag=LAG, clock=utc_now, wait=wait)
+    log.info("stopped")
+
+
+def _hand_over() -> None:
+    from zenml.client import Client
+
+    stack = Client().active_stack
+    if not stack.orchestrator.config.is_schedulable:
+        raise NoSchedules(
+            f"the orchestrator {stack.orchestrator.name} of the stack {stack.name} has no schedules; "
+            "run `churn ingest --every 1h` under a service manager instead, or activate a stack that has them"
+        )
+    from pipelines.ingestion import hourly_schedule
+
+    hourly_schedule()()
+    typer.echo(f"scheduled on {stack.orchestrator.name}, five minutes past every hour")
+
+
+def _period(text: str) -> timedelta:
+    match = _PERIOD.match(text)
+    period = int(match[1]) * _UNITS[match[2]] if match else timedelta()
+    if period < timedelta(minutes=1):
+        raise typer.BadParameter(f"{text!r} is no period, such as 1h, 30m or 1d", param_hint="--every")
+    return period

@@ -1,0 +1,66 @@
+"""`churn quarantine`: what was refused and why, and another try after a fix."""
+
+from typing import Annotated
+from uuid import uuid4
+
+import typer
+
+from cli.options import EnvironmentOption, JsonOption, settings_of, utc_now
+
+app = typer.Typer(help="Rows and objects that were refused.", no_args_is_help=True)
+Reason = Annotated[str | None, typer.Option(help="Only what was refused for this reason.")]
+Object = Annotated[str | None, typer.Option("--object", metavar="SAFE_NAME", help="Only this object.")]
+SHOWN = ("stream", "source_file", "line", "rows", "reason", "column", "contract_version", "quarantined_at")
+
+
+@app.command()
+def show(
+    reason: Reason = None,
+    source_file: Object = None,
+    limit: Annotated[int, typer.Option(min=1, help="Rows shown at most.")] = 50,
+    as_json: JsonOption = False,
+    environment: EnvironmentOption = "dev",
+) -> None:
+    """List what is in quarantine now: where it came from and why, never what stood in it."""
+    import polars as pl
+
+    from churn.ingestion.quarantine import open_rows
+
+    rows = open_rows(settings_of(environment).lake.url, reason=reason, source_file=source_file)
+    if as_json:
+        typer.echo(rows.select(SHOWN).head(limit).write_json())
+        return
+    from cli.tables import print_table
+
+    if rows.is_empty():
+        typer.echo("nothing is in quarantine" if reason is source_file is None else "nothing in quarantine fits")
+        return
+    shown = rows.head(limit).with_columns(pl.col("quarantined_at").dt.strftime("%Y-%m-%d %H:%M"))
+    print_table(f"Quarantine: {rows['rows'].sum():,} rows", SHOWN, shown.select(SHOWN).rows())
+    by_reason = rows.group_by("reason").agg(pl.col("rows").sum()).sort(["rows", "reason"], descending=[True, False])
+    print_table("By reason", ["reason", "rows"], by_reason.rows())
+    if rows.height > limit:
+        typer.echo(f"{rows.height - limit:,} more; see --limit, --reason and --object")
+
+
+@app.command()
+def replay(
+    reason: Reason = None,
+    source_file: Object = None,
+    everything: Annotated[bool, typer.Option("--all", help="Try everything again.")] = False,
+    environment: EnvironmentOption = "dev",
+) -> None:
+    """Read refused rows again from the landing zone, after the contract or the settings were mended."""
+    if everything == bool(reason or source_file):
+        raise typer.BadParameter("say which rows: --reason, --object, or --all")
+    from churn.ingestion.ingest import Ingestion
+    from cli.tables import print_report
+    from stacks.environment import project_root
+    from vault.datakey import key_source
+
+    settings = settings_of(environment)
+    ingestion = Ingestion(settings, key_source(settings.vault, project_root()))
+    report = ingestion.replay_quarantine(
+        now=utc_now(), run_id=f"replay-{uuid4()}", reason=reason, source_file=source_file
+    )
+    print_report("Replayed", report)

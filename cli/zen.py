@@ -1,0 +1,54 @@
+"""ZenML as `churn` uses it: its store lies below the project unless the environment says otherwise."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+QUIET = {
+    "ZENML_ANALYTICS_OPT_IN": "false",
+    "ZENML_ENABLE_RICH_TRACEBACK": "false",
+    "ZENML_LOGGING_COLORS_DISABLED": "true",
+    "ZENML_AUTO_OPEN_DASHBOARD": "false",
+}
+CHECKOUT = Path(__file__).resolve().parents[1]
+
+
+def zenml_home(root: Path) -> Path:
+    """Return the folder of ZenML's configuration and local store: ZENML_CONFIG_PATH, else below the project."""
+    return Path(os.environ.get("ZENML_CONFIG_PATH") or root / ".churn" / "zenml")
+
+
+def prepare_zenml(root: Path, *, verbosity: Literal["WARN", "CRITICAL"] = "WARN") -> None:
+    """Set ZenML up before its first import; what the environment already says stays.
+
+    Args:
+        root: the project.
+        verbosity: what ZenML logs; CRITICAL where we report failures ourselves, without a traceback.
+    """
+    home = zenml_home(root)
+    home.mkdir(parents=True, exist_ok=True)
+    for name, value in {**QUIET, "ZENML_CONFIG_PATH": str(home), "ZENML_LOGGING_VERBOSITY": verbosity}.items():
+        os.environ.setdefault(name, value)
+    from zenml.utils.source_utils import set_custom_source_root
+
+    set_custom_source_root(str(CHECKOUT))
+
+
+def use_stack(name: str) -> None:
+    """Make a stack the active one for this process alone.
+
+    Raises:
+        StackError: it is not registered.
+    """
+    from zenml.client import Client
+
+    from stacks.spec import StackError
+
+    try:
+        stack: UUID = Client().get_stack(name, allow_name_prefix_match=False).id
+    except KeyError:
+        raise StackError(f"the stack {name} is not registered; register it with: churn stack register {name}") from None
+    os.environ["ZENML_ACTIVE_STACK_ID"] = str(stack)

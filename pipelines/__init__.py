@@ -1,0 +1,1 @@
+"""Tables of contents: which steps, in which order."""

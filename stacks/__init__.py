@@ -1,0 +1,1 @@
+"""Stacks: what the platform runs on in each environment, registered idempotently."""

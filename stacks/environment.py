@@ -1,0 +1,36 @@
+"""Which environment a run belongs to, and where the project is."""
+
+import os
+from pathlib import Path
+
+from churn.settings import Settings, load_settings
+from stacks.spec import StackError
+
+
+def project_root() -> Path:
+    """Return the folder that holds `configs/` and `.churn/`: CHURN_ROOT, or else the checkout this code runs from."""
+    named = os.environ.get("CHURN_ROOT")
+    return Path(named).resolve() if named else Path(__file__).resolve().parents[1]
+
+
+def active_environment() -> str:
+    """Return the label `environment` of the active stack; call it inside steps, never at composition time.
+
+    Raises:
+        StackError: the stack has no such label.
+    """
+    from zenml.client import Client
+
+    stack = Client().active_stack_model
+    environment = (stack.labels or {}).get("environment")
+    if not environment:
+        raise StackError(
+            f"the active stack {stack.name} has no label `environment`, so no settings can be chosen; "
+            "register and activate one that has: churn stack register dev"
+        )
+    return str(environment)
+
+
+def active_settings() -> Settings:
+    """Read the settings of the active stack's environment."""
+    return load_settings(active_environment(), project_root())

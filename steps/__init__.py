@@ -1,0 +1,1 @@
+"""Thin ZenML steps: read settings, call `churn`, log metadata, return named outputs."""

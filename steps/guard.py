@@ -1,0 +1,44 @@
+"""What every ingestion step does about failure: alert, and keep raw values out of ZenML's record of it."""
+
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from churn.errors import ChurnError
+from churn.ingestion.alerts import failure_alert
+from stacks.alerts import send_alerts
+
+
+class StepFailed(ChurnError):
+    """An error nobody foresaw; what it said may quote data, so only its type and place are kept."""
+
+
+@contextmanager
+def failing_closed(source: str) -> Iterator[None]:
+    """Send an alert when the body fails, and let out only errors that are safe to store.
+
+    ZenML keeps the text of an exception and of what caused it. A ChurnError never quotes data; any other is replaced.
+
+    Raises:
+        ChurnError: as raised in the body, without its cause.
+        StepFailed: the body raised anything else.
+    """
+    try:
+        yield
+        return
+    except ChurnError as error:
+        failure = error
+    except Exception as error:
+        failure = StepFailed(f"{type(error).__name__} at {_place(error)}; what it said may quote data and is not kept")
+    send_alerts([failure_alert(failure)], source=source)
+    failure.__cause__ = failure.__context__ = None
+    raise failure
+
+
+def _place(error: Exception) -> str:
+    """Name the innermost line of our own code the error passed through."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if "site-packages" not in frame.filename and frame.filename != __file__]
+    frame = (ours or frames)[-1]
+    return f"{Path(frame.filename).parent.name}/{Path(frame.filename).name}:{frame.lineno}"

@@ -1,0 +1,145 @@
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+from zenml.client import Client
+from zenml.models import PipelineRunResponse
+
+from churn.errors import KeyUnavailable, TooManyBadRows
+from churn.ingestion.journal import totals
+from churn.ingestion.report import Counts
+from churn.lake.snapshot import take_snapshot
+from churn.settings import Settings
+
+HOUR = timedelta(hours=1)
+TEN = datetime(2026, 3, 1, 10, tzinfo=UTC)
+CANARY = "canary-4711"
+"""Stands for a person: as id, in a column nobody declared, and in the name of an object."""
+
+
+class Project(Protocol):
+    root: Path
+    settings: Settings
+    lake: Path
+    alerts: list[dict[str, Any]]
+
+    def upload(self, hour: datetime, name: str, *rows: dict[str, object]) -> None: ...
+    def run(self, hour: datetime) -> PipelineRunResponse: ...
+
+
+def purchase(customer: str | None, minute: int, hour: datetime = TEN, **more: object) -> dict[str, object]:
+    time = (hour + timedelta(minutes=minute)).isoformat()
+    return {"customer_id": customer, "event_time": time, "event_type": "purchase", "amount": "9.90", **more}
+
+
+@pytest.fixture(scope="module")
+def first(project: Project) -> Iterator[PipelineRunResponse]:
+    """A run over an hour with good rows, one twice, and one without a customer; and an object of an open hour."""
+    project.upload(TEN, f"{CANARY}.jsonl", *(purchase(f"{CANARY}-{n}", n, note=CANARY) for n in range(8)))
+    project.upload(TEN, "part-2.jsonl", purchase(f"{CANARY}-0", 0), purchase(None, 9))
+    project.upload(TEN + HOUR, "part-1.jsonl", purchase(f"{CANARY}-1", 1, TEN + HOUR))
+    run = project.run(TEN)
+    alerts = list(project.alerts)
+    yield run
+    project.alerts[:] = alerts
+
+
+def output(run: PipelineRunResponse, step: str, name: str) -> Any:
+    return run.steps[step].outputs[name][0].load()
+
+
+def test_the_scan_counts_what_was_due_and_what_was_not(first: PipelineRunResponse) -> None:
+    scan = output(first, "discover", "landing_scan")
+
+    activity = scan.streams[0]
+    assert (scan.now, activity.objects, activity.not_closed) == (TEN + HOUR, 2, 1)
+
+
+def test_the_report_accounts_for_every_row(first: PipelineRunResponse, project: Project) -> None:
+    report = output(first, "ingest", "ingest_report")
+
+    assert report.counts == Counts(read=10, appended=8, duplicate=1, quarantined=1)
+    assert report.run_id == str(first.id)
+    row = totals(project.settings.lake.url).row(0, named=True)
+    assert (row["stream"], row["read"], row["appended"]) == ("activity", 10, 8)
+
+
+def test_the_snapshot_pins_what_was_written(first: PipelineRunResponse, project: Project) -> None:
+    snapshot = output(first, "publish", "data_snapshot")
+
+    assert snapshot == take_snapshot(project.settings.lake.url)
+    assert snapshot.tables["activity"].rows == 8
+
+
+def test_the_run_carries_figures_with_stable_names(first: PipelineRunResponse, project: Project) -> None:
+    metadata = Client().get_pipeline_run(first.id).run_metadata
+
+    counts = {"rows_read": 10, "rows_appended": 8, "rows_duplicate": 1, "rows_quarantined": 1}
+    assert {name: metadata[name] for name in counts} == counts
+    assert metadata["version_activity"] == take_snapshot(project.settings.lake.url).tables["activity"].version
+    assert metadata["alerts"] == metadata["alerts_sent"]
+    assert isinstance(metadata["git_commit"], str)
+    assert isinstance(metadata["git_dirty"], bool)
+
+
+def test_bad_share_and_the_unknown_column_alert_through_the_stack(project: Project) -> None:
+    project.upload(TEN + 2 * HOUR, "part-1.jsonl", purchase("c", 1, TEN + 2 * HOUR, colour="red"), purchase(None, 2))
+    project.run(TEN + 2 * HOUR)
+
+    kinds = [alert["kind"] for alert in project.alerts]
+    assert sorted(set(kinds)) == sorted(kinds)
+    assert {"bad_share", "schema_change"} <= set(kinds)
+
+
+def test_the_dashboard_has_a_page_for_the_report(first: PipelineRunResponse) -> None:
+    [page] = first.steps["ingest"].outputs["ingest_report"][0].visualizations or []
+
+    assert "Ingest report" in Path(page.uri).read_text()
+
+
+def test_running_again_reads_nothing_and_changes_nothing(first: PipelineRunResponse, project: Project) -> None:
+    before = take_snapshot(project.settings.lake.url)
+
+    again = project.run(TEN)
+
+    assert output(again, "ingest", "ingest_report").counts == Counts()
+    assert take_snapshot(project.settings.lake.url).tables["activity"].rows == before.tables["activity"].rows
+
+
+def test_a_run_that_is_too_bad_alerts_and_writes_nothing(project: Project) -> None:
+    hour = TEN + 5 * HOUR
+    project.upload(hour, "part-1.jsonl", *(purchase(None, minute, hour) for minute in range(40)))
+    before = totals(project.settings.lake.url).rows()
+
+    with pytest.raises(TooManyBadRows):
+        project.run(hour)
+
+    assert [alert["kind"] for alert in project.alerts] == ["ingestion_failed"]
+    assert totals(project.settings.lake.url).rows() == before
+    for path in Path(project.settings.landing.url).rglob("hour=15/*"):
+        path.unlink()
+
+
+def test_without_the_key_nothing_is_read_and_an_alert_says_so(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VAULT_ADDR", "http://127.0.0.1:9")
+    monkeypatch.setenv("VAULT_TOKEN", "none")
+
+    with pytest.raises(KeyUnavailable):
+        project.run(TEN)
+
+    [alert] = project.alerts
+    assert (alert["kind"], alert["severity"]) == ("ingestion_failed", "critical")
+
+
+def test_no_raw_value_is_found_in_lake_or_zenml_store(first: PipelineRunResponse, project: Project) -> None:
+    files = [path for place in (project.lake, Path(os.environ["ZENML_CONFIG_PATH"])) for path in place.rglob("*")]
+    contents = {path: path.read_bytes() for path in files if path.is_file()}
+
+    assert any(b"part-2.jsonl" in content for content in contents.values())
+    assert [path for path, content in contents.items() if CANARY.encode() in content or CANARY in str(path)] == []
+    assert CANARY not in str(project.alerts)

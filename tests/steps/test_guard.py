@@ -1,0 +1,62 @@
+import traceback
+from collections.abc import Iterable
+
+import pytest
+
+from churn.errors import ChurnError, KeyUnavailable
+from churn.ingestion.alert import Alert
+from steps import guard
+from steps.guard import StepFailed, failing_closed
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[Alert]:
+    alerts: list[Alert] = []
+
+    def send(waiting: Iterable[Alert], *, source: str) -> int:
+        alerts.extend(waiting)
+        return len(alerts)
+
+    monkeypatch.setattr(guard, "send_alerts", send)
+    return alerts
+
+
+def test_what_succeeds_is_left_alone(sent: list[Alert]) -> None:
+    with failing_closed("run"):
+        pass
+
+    assert sent == []
+
+
+def test_our_own_error_alerts_and_goes_on_as_it_is(sent: list[Alert]) -> None:
+    with pytest.raises(KeyUnavailable, match="the vault is sealed"), failing_closed("run"):
+        raise KeyUnavailable("the vault is sealed")
+
+    assert [alert.kind for alert in sent] == ["ingestion_failed"]
+    assert "the vault is sealed" in sent[0].message
+
+
+def test_an_unforeseen_error_loses_what_it_quotes_and_keeps_its_place(sent: list[Alert]) -> None:
+    with pytest.raises(StepFailed) as failure, failing_closed("run"):
+        int("canary-4711")
+
+    stored = "".join(traceback.format_exception(failure.value))
+    assert "canary-4711" not in str(failure.value) + sent[0].message
+    assert "canary-4711" not in stored.replace('int("canary-4711")', "")
+    assert "ValueError at steps/test_guard.py:" in str(failure.value)
+
+
+def test_the_cause_of_our_own_error_is_not_kept_either(sent: list[Alert]) -> None:
+    secret = "canary-" + "4711"
+
+    def read() -> None:
+        try:
+            int(secret)
+        except ValueError as error:
+            raise ChurnError("the object cannot be read") from error
+
+    with pytest.raises(ChurnError) as failure, failing_closed("run"):
+        read()
+
+    assert secret not in "".join(traceback.format_exception(failure.value))
+    assert len(sent) == 1
