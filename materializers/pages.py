@@ -38,7 +38,7 @@ def _moment(value: datetime | None) -> str:
 
 
 def _percent(value: float) -> str:
-    return f"{value:.2%}" if 0 < value < 0.1 else f"{value:.0%}"
+    return f"{value:.2%}" if 0 < value < 0.1 or 0.9 < value < 1 else f"{value:.0%}"
 
 
 def _bytes(value: int) -> str:

@@ -134,7 +134,8 @@ def _count(changes: list[SchemaDifference], kind: str) -> int:
 
 
 def _hours(span: timedelta) -> str:
-    return f"{span / HOUR:.3g} h"
+    hours = span / HOUR
+    return f"{hours:.3g} h" if hours < 100 else f"{hours / 24:,.0f} days"
 
 
 def _many(number: int, thing: str) -> str:

@@ -70,9 +70,7 @@ def deduplicate(
     identity = pl.col(key).hash() ^ pl.col(day).hash()
     hashes = frame.select(identity).to_series()
     known = stored([key, day], dates).select(identity).collect(engine="streaming").to_series()
-    suspect = hashes.is_in(known.implode()) if known.len() else pl.repeat(False, frame.height, eager=True)
-    if hashes.n_unique() != frame.height:
-        suspect |= hashes.is_duplicated()
+    suspect = hashes.is_duplicated() | hashes.is_in(known.implode())
     if not suspect.any():
         nothing = frame.clear()
         return Deduplicated(frame, nothing, nothing)
@@ -88,10 +86,14 @@ def _resolve(
 ) -> Deduplicated:
     key, day = contract.key, contract.partition
     content = [*contract.columns, ATTRIBUTES]
-    indexed = frame.with_row_index(_ROW)
-    doubtful = indexed.filter(suspect)
+    doubtful = frame.filter(suspect).with_columns(suspect.arg_true().alias(_ROW))
     keys = doubtful.select(key, day).unique()
-    in_lake = stored([*content, day], dates).join(keys.lazy(), on=[key, day], how="semi").collect(engine="streaming")
+    in_lake = (
+        stored([*content, day], dates)
+        .filter(pl.col(key).is_in(keys[key].implode()))
+        .join(keys.lazy(), on=[key, day], how="semi")
+        .collect(engine="streaming")
+    )
     in_batch = doubtful.unique([day, key], keep="first").join(in_lake, on=[day, key], how="anti")
     first = pl.concat([in_lake.select(*content, day), in_batch.select(*content, day)])
     others = doubtful.join(in_batch.select(_ROW), on=_ROW, how="anti")
@@ -99,9 +101,9 @@ def _resolve(
     same = pl.all_horizontal(pl.col(name).eq_missing(pl.col(f"{name}__first")) for name in content if name != key)
     duplicates = compared.filter(same)[_ROW]
     conflicts = compared.filter(~same)[_ROW]
-    kept = indexed.join(others.select(_ROW), on=_ROW, how="anti", maintain_order="left")
+    kept = pl.repeat(True, frame.height, dtype=pl.Boolean, eager=True).scatter(others[_ROW], False)
     return Deduplicated(
-        fresh=kept.drop(_ROW),
+        fresh=frame.filter(kept),
         duplicates=frame[duplicates],
         conflicts=frame[conflicts],
     )

@@ -10,6 +10,7 @@ from churn.ingestion import quarantine
 from churn.ingestion.batch import BatchWriter
 from churn.ingestion.report import IngestReport, LandingScan, StreamReport
 from churn.ingestion.stream_run import StreamRun
+from churn.lake.failures import lake_failures
 from churn.landing.zone import LandingZone
 from churn.privacy.keys import DataKey, KeySource
 from churn.privacy.subjects import SubjectMap
@@ -33,7 +34,6 @@ class Ingestion:
         key_source: KeySource,
         *,
         clock: Callable[[], datetime] = utc_now,
-        on_objects: Callable[[int, int], None] = lambda done, total: None,
     ) -> None:
         """Bind settings and key source.
 
@@ -41,12 +41,10 @@ class Ingestion:
             settings: of the environment.
             key_source: unwraps the data key, once per call of a method.
             clock: audit time of commits.
-            on_objects: told of (objects done, objects to do) after each batch.
         """
         self._settings = settings
         self._key_source = key_source
         self._clock = clock
-        self._on_objects = on_objects
         self._zone = LandingZone(settings.landing.url)
 
     def scan(self, now: datetime) -> LandingScan:
@@ -54,9 +52,11 @@ class Ingestion:
 
         Raises:
             KeyUnavailable: the data key cannot be had (object names may need it).
+            LakeFailed: the lake's storage refused or failed.
         """
         key = self._key_source.data_key()
-        return LandingScan(now=now, streams=tuple(self._stream(stream, key, now).scan() for stream in STREAMS))
+        with lake_failures(self._settings.lake.url):
+            return LandingScan(now=now, streams=tuple(self._stream(stream, key, now).scan() for stream in STREAMS))
 
     def run(self, *, now: datetime, run_id: str, backfill: bool = False) -> IngestReport:
         """Ingest every object of an hour that has ended by `now`.
@@ -69,14 +69,16 @@ class Ingestion:
         Raises:
             KeyUnavailable: the data key cannot be had; nothing was written.
             TooManyBadRows: a batch is too bad; it and what follows was not written.
+            LakeFailed: the lake's storage refused or failed; the batch at hand was not written.
         """
         key = self._key_source.data_key()
         subjects = SubjectMap(self._settings.lake.url, key)
         started = self._clock()
-        streams = tuple(
-            run.ingest(self._writer(run, subjects, run_id), backfill=backfill)
-            for run in (self._stream(stream, key, now) for stream in STREAMS)
-        )
+        with lake_failures(self._settings.lake.url):
+            streams = tuple(
+                run.ingest(self._writer(run, subjects, run_id), backfill=backfill)
+                for run in (self._stream(stream, key, now) for stream in STREAMS)
+            )
         return self._report(run_id, now, started, streams, backfill=backfill)
 
     def replay_quarantine(
@@ -95,10 +97,25 @@ class Ingestion:
         Raises:
             KeyUnavailable: the data key cannot be had; nothing was written.
             ChurnError: no quarantined row fits the choice, or an object was removed or replaced since.
+            LakeFailed: the lake's storage refused or failed; the batch at hand was not written.
         """
         key = self._key_source.data_key()
         subjects = SubjectMap(self._settings.lake.url, key)
         started = self._clock()
+        with lake_failures(self._settings.lake.url):
+            streams = self._replayed(key, subjects, now=now, run_id=run_id, reason=reason, source_file=source_file)
+        return self._report(run_id, now, started, streams, backfill=False)
+
+    def _replayed(
+        self,
+        key: DataKey,
+        subjects: SubjectMap,
+        *,
+        now: datetime,
+        run_id: str,
+        reason: str | None,
+        source_file: str | None,
+    ) -> tuple[StreamReport, ...]:
         runs = [self._stream(stream, key, now) for stream in STREAMS]
         for run in runs:
             run.catch_up()
@@ -108,12 +125,11 @@ class Ingestion:
         files = {
             run.contract.stream: set(chosen.filter(stream=run.contract.stream)["source_file"].to_list()) for run in runs
         }
-        streams = tuple(
+        return tuple(
             run.replay(replace(self._writer(run, subjects, run_id), judged=False), files[run.contract.stream])
             for run in runs
             if files[run.contract.stream]
         )
-        return self._report(run_id, now, started, streams, backfill=False)
 
     def _stream(self, stream: Stream, key: DataKey, now: datetime) -> StreamRun:
         settings = self._settings
@@ -125,7 +141,6 @@ class Ingestion:
             ingestion=settings.ingestion,
             key=key,
             now=now,
-            on_objects=self._on_objects,
         )
 
     def _writer(self, run: StreamRun, subjects: SubjectMap, run_id: str) -> BatchWriter:

@@ -1,7 +1,7 @@
 """One run over one stream: which objects are new, in which batches they go in, and what came of it."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -16,7 +16,7 @@ from churn.ingestion.report import ObjectReport, SchemaDifference, StreamReport,
 from churn.ingestion.schema import schema_changes
 from churn.lake.table import Pinned, open_table
 from churn.landing.zone import LandingObject, LandingZone, UnstableObject, VanishedObject
-from churn.log import get_logger
+from churn.log import get_logger, progress
 from churn.privacy.keys import DataKey
 from churn.privacy.names import safe_name
 from churn.settings import IngestionSettings, LandingSettings
@@ -30,7 +30,6 @@ class StreamRun:
 
     Attributes:
         now: the run's clock; an hour that ends after it is left alone.
-        on_objects: told of (objects done, objects to do) after each batch.
     """
 
     contract: Contract
@@ -40,7 +39,6 @@ class StreamRun:
     ingestion: IngestionSettings
     key: DataKey
     now: datetime
-    on_objects: Callable[[int, int], None] = lambda done, total: None
     _batches: int = 0
     _postponed: int = 0
     _objects: list[ObjectReport] = field(default_factory=list)
@@ -77,7 +75,6 @@ class StreamRun:
             pieces = self._pieces(fresh, table, known, backfill=backfill)
             for batch, last in _batches(pieces, self.ingestion.batch_rows, self.ingestion.batch_objects):
                 table = self._commit(writer, batch, closed_until=closing if last else None)
-                self.on_objects(len(self._objects), len(fresh))
         return self._report(table, known, [item.hour for item in landed])
 
     def replay(self, writer: BatchWriter, files: set[str]) -> StreamReport:
@@ -121,9 +118,9 @@ class StreamRun:
         return table
 
     def _pieces(
-        self, fresh: Iterable[LandingObject], table: Pinned, known: StreamJournal, *, backfill: bool
+        self, fresh: Sequence[LandingObject], table: Pinned, known: StreamJournal, *, backfill: bool
     ) -> Iterator[Piece]:
-        for landed in fresh:
+        for landed in progress(fresh, f"ingesting {self.contract.stream}"):
             name = safe_name(landed.path, self.key)
             available = available_at(landed, now=self.now, closed_until=known.closed_until, backfill=backfill)
             try:

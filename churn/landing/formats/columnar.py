@@ -1,8 +1,13 @@
-"""Parquet: types stay as in the file, except those that have a plain text form."""
+"""Parquet: types stay as in the file, except those that have a plain text form.
 
+Read with PyArrow although Polars is faster: one flipped byte can make the Parquet reader of Polars ask for exabytes
+and abort the process, and it cannot be caught.
+"""
+
+import json
 from collections import Counter
-from collections.abc import Collection
-from io import BytesIO
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -11,76 +16,126 @@ from churn.landing.decoded import LINE, BadLine, Decoded
 from churn.landing.formats.records import most_records
 from churn.settings import LandingSettings
 
+if TYPE_CHECKING:
+    import pyarrow as pa  # type: ignore[import-untyped, unused-ignore]
+    import pyarrow.parquet as pq  # type: ignore[import-untyped, unused-ignore]
+
+_BATCH_ROWS = 16_384
+
 
 def decode_parquet(data: bytes, *, wanted: Collection[str], limits: LandingSettings) -> Decoded:
     """Read a Parquet object; nested values become JSON text, as in JSONL.
 
     Raises:
-        UnreadableObject: `corrupt_parquet`, `duplicate_column`, or `too_large` by what the footer declares.
+        UnreadableObject: `corrupt_parquet`, `duplicate_column` or `too_large`.
     """
-    names, rows = _footer(data, limits)
-    twice = [name for name, times in Counter(names).items() if times > 1]
-    if twice:
-        known = ", ".join(sorted(set(twice) & set(wanted))) or "not in the contract"
-        raise UnreadableObject("duplicate_column", f"{len(twice)} column names appear more than once: {known}")
-    kept = [name for name in names if name in wanted and name != LINE]
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     try:
-        schema = pl.read_parquet_schema(BytesIO(data))
-        frame = pl.read_parquet(BytesIO(data), columns=kept) if kept else pl.DataFrame()
-        texts = frame.with_columns(_text(column) for column in frame)
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError, KeyError) as error:
+        file = pq.ParquetFile(pa.BufferReader(data))
+        names, rows = file.schema_arrow.names, file.metadata.num_rows
+        _check_size(file, limits)
+        twice = [name for name, times in Counter(names).items() if times > 1]
+        if twice:
+            known = ", ".join(sorted(set(twice) & set(wanted))) or "not in the contract"
+            raise UnreadableObject("duplicate_column", f"{len(twice)} column names appear more than once: {known}")
+        kept = [name for name in names if name in wanted and name != LINE]
+        seen = {field.name: _type_name(field.type) for field in file.schema_arrow}
+        columns = _columns(file, kept, limits) if kept else []
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, pa.ArrowException, *_BROKEN) as error:
         raise UnreadableObject("corrupt_parquet", f"reading failed ({type(error).__name__})") from None
-    if kept and frame.height != rows:
-        raise UnreadableObject("corrupt_parquet", f"{frame.height} rows found, {rows} declared")
-    numbered = pl.DataFrame([*texts, pl.int_range(1, rows + 1, dtype=pl.Int64, eager=True).alias(LINE)])
-    broken = pl.repeat(False, rows, eager=True)
-    for name in kept:
-        if schema[name] == pl.Binary:
-            broken |= frame[name].is_not_null() & texts[name].is_null()
+    if any(len(column) != rows for column in columns):
+        raise UnreadableObject("corrupt_parquet", f"other than the {rows} rows that the footer declares")
+    lines = pl.int_range(1, rows + 1, dtype=pl.Int64, eager=True).alias(LINE)
+    broken = pl.repeat(False, rows, dtype=pl.Boolean, eager=True)
+    texts = []
+    for column in columns:
+        text = _text(column)
+        if text.null_count() > column.null_count():
+            broken |= text.is_null() & column.is_not_null()
+        texts.append(text)
+    frame = pl.DataFrame([*texts, lines])
     return Decoded(
-        frame=numbered.filter(~broken) if broken.any() else numbered,
-        seen={name: str(dtype) for name, dtype in schema.items()},
-        bad_lines=tuple(BadLine(line, "invalid_utf8") for line in numbered[LINE].filter(broken)),
+        frame=frame.filter(~broken) if broken.any() else frame,
+        seen=seen,
+        bad_lines=tuple(BadLine(line, "invalid_utf8") for line in lines.filter(broken)),
     )
 
 
-def _footer(data: bytes, limits: LandingSettings) -> tuple[list[str], int]:
-    import pyarrow as pa  # type: ignore[import-untyped, unused-ignore]
-    import pyarrow.parquet as pq  # type: ignore[import-untyped, unused-ignore]
+_BROKEN = (OSError, ValueError, TypeError, KeyError, IndexError, OverflowError, MemoryError, NotImplementedError)
+"""What PyArrow raises for damaged files, beside errors of its own; memory runs out at sizes nobody meant."""
 
-    try:
-        footer = pq.read_metadata(BytesIO(data))
-        names = footer.schema.to_arrow_schema().names
-        size = sum(footer.row_group(group).total_byte_size for group in range(footer.num_row_groups))
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise UnreadableObject("corrupt_parquet", f"the footer cannot be read ({type(error).__name__})") from None
-    if footer.num_rows < 0 or size < 0:
-        raise UnreadableObject("corrupt_parquet", "the footer declares a negative size")
+
+def _check_size(file: "pq.ParquetFile", limits: LandingSettings) -> None:
+    footer = file.metadata
+    size = sum(max(0, footer.row_group(group).total_byte_size) for group in range(footer.num_row_groups))
     if size > limits.max_object_bytes:
         raise UnreadableObject("too_large", f"{size} bytes unpacked, allowed are {limits.max_object_bytes}")
-    if footer.num_rows > most_records(limits):
+    if not 0 <= footer.num_rows <= most_records(limits):
         raise UnreadableObject("too_large", f"{footer.num_rows} records, allowed are {most_records(limits)}")
-    return names, footer.num_rows
+
+
+def _columns(file: "pq.ParquetFile", names: Sequence[str], limits: LandingSettings) -> list[pl.Series]:
+    """Read in batches, since a value that is stored once may be repeated by every row."""
+    import pyarrow as pa
+
+    batches, size = [], 0
+    for batch in file.iter_batches(_BATCH_ROWS, columns=names, use_threads=False):
+        batches.append(batch.select(names))
+        size += batch.nbytes
+        if size > limits.max_object_bytes:
+            raise UnreadableObject("too_large", f"more than {limits.max_object_bytes} bytes of values")
+    schema = pa.schema([field for field in file.schema_arrow if field.name in set(names)])
+    table = pa.Table.from_batches(batches, schema=schema)
+    return [_series(name, table.column(name)) for name in names]
+
+
+def _series(name: str, column: "pa.ChunkedArray") -> pl.Series:
+    """Hand a column to Polars, which trusts text to be UTF-8: so text goes as bytes, and nested text is checked."""
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if pa.types.is_string(column.type):
+        column = column.cast(pa.binary())
+    elif pa.types.is_large_string(column.type):
+        column = column.cast(pa.large_binary())
+    elif not pa.types.is_primitive(column.type):
+        column.validate(full=True)
+    return pl.Series(name, column)
+
+
+def _type_name(kind: "pa.DataType") -> str:
+    import pyarrow as pa
+
+    try:
+        return str(pl.Series(pa.array([], kind)).dtype)
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, pa.ArrowException, *_BROKEN):
+        return str(kind)
 
 
 def _text(column: pl.Series) -> pl.Series:
-    """Give binary, categorical and nested columns as text, null where bytes are not UTF-8; others unchanged."""
-    if column.dtype == pl.Binary:
-        return _utf8(column)
-    if column.dtype in (pl.Categorical, pl.Enum):
-        return column.cast(pl.String)
-    if not column.dtype.is_nested():
+    """Give bytes and nested values as text, null where bytes are not UTF-8; others unchanged."""
+    if column.dtype.is_nested():
+        return pl.Series(column.name, map(_json, column.to_list()), dtype=pl.String)
+    if column.dtype != pl.Binary:
         return column
-    wrapped = pl.select(pl.struct(column.alias("v"))).to_series().struct.json_encode()
-    text = wrapped.str.slice(len('{"v":')).str.head(-1)
-    return text.zip_with(column.is_not_null(), pl.Series([None], dtype=pl.String)).alias(column.name)
-
-
-def _utf8(column: pl.Series) -> pl.Series:
     try:
         return column.cast(pl.String)
     except pl.exceptions.ComputeError:
         return pl.Series(column.name, map(_decoded, column), dtype=pl.String)
+
+
+def _json(value: object) -> str | None:
+    try:
+        return None if value is None else json.dumps(value, ensure_ascii=False, default=_plain)
+    except UnicodeDecodeError:
+        return None
+
+
+def _plain(value: object) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
 
 
 def _decoded(value: bytes | None) -> str | None:

@@ -84,7 +84,8 @@ def _with_long_decimals(segment: bytes, codes: NDArray[np.uint8], starts: Positi
 
     Such a number has eight digits before its point or eight after it.
     """
-    dots = np.flatnonzero(codes == _DOT)
+    dots = np.flatnonzero(codes[1:-1] == _DOT) + 1
+    dots = dots[_DIGIT[codes[dots - 1]] & _DIGIT[codes[dots + 1]]]
     with_eight_after = dots[: np.searchsorted(dots, len(codes) - _HALF)]
     with_eight_before = dots[np.searchsorted(dots, _HALF) :]
     suspects = [_in_digits(codes, with_eight_after, 1), _in_digits(codes, with_eight_before, -1)]

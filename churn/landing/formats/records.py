@@ -140,7 +140,7 @@ def read_spans(
 
     def descend(first: int, last: int) -> None:
         blank, alone = spans.blank[first:last], spans.alone[first:last]
-        frame = None if alone.all() else read_block(data[spans.starts[first] : spans.ends[last - 1]])
+        frame = None if alone.all() else read_block(data[spans.starts[first] : spans.ends[last - 1] + 1])
         keep = ~blank & ~alone if keeps_blank else ~alone[~blank]
         if frame is not None and frame.height == len(keep):
             whole = frame if keep.all() else frame.filter(pl.Series(keep))

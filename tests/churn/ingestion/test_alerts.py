@@ -121,6 +121,12 @@ def test_old_newest_event_alerts(age: timedelta, expected: list[AlertKind]) -> N
     assert kinds(stream(landed(9), age=age)) == expected
 
 
+def test_long_silence_is_told_in_days() -> None:
+    [alert] = alerts_for(report(stream(empty=2400, silent=2400 * HOUR)), SETTINGS)
+
+    assert "in the 100 days before 2026-03-02 00:00 UTC" in alert.message
+
+
 def test_slowly_changing_streams_may_be_silent_and_old() -> None:
     assert kinds(stream(name="customers", empty=400, silent=400 * HOUR, age=9000 * HOUR)) == []
 

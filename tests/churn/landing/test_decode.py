@@ -274,7 +274,7 @@ def test_parquet_keeps_types_and_gives_nested_values_as_json() -> None:
     assert decoded.frame.schema["amount"] == pl.Float64
     assert decoded.seen["other"] == "String"
     nested = parquet({"note": [{"b": "é", "a": [1]}, None]})
-    assert read(nested, "parquet").frame["note"].to_list() == ['{"b":"é","a":[1]}', None]
+    assert read(nested, "parquet").frame["note"].to_list() == ['{"b": "é", "a": [1]}', None]
 
 
 def test_parquet_text_in_other_clothes_becomes_text() -> None:
@@ -289,6 +289,42 @@ def test_parquet_without_rows_or_without_wanted_columns() -> None:
     decoded = read(parquet({"other": [1, 2]}), "parquet")
     assert decoded.frame.rows() == [(1,), (2,)]
     assert decoded.seen == {"other": "Int64"}
+
+
+def test_parquet_text_that_is_not_utf8_costs_its_row() -> None:
+    offsets = pa.py_buffer(b"".join(at.to_bytes(4, "little") for at in (0, 1, 2, 3)))
+    target = BytesIO()
+    pq.write_table(
+        pa.table({"id": pa.Array.from_buffers(pa.string(), 3, [None, offsets, pa.py_buffer(b"a\xffb")])}), target
+    )
+    decoded = read(target.getvalue(), "parquet")
+    assert column(decoded, "id") == {1: "a", 3: "b"}
+    assert bad(decoded) == {2: "invalid_utf8"}
+
+
+def test_a_parquet_value_stored_once_and_repeated_by_every_row_is_too_large() -> None:
+    limits = LandingSettings(url="landing", max_object_bytes=20_000_000)
+    data = parquet({"id": pl.repeat("x" * 10_000, 100_000, eager=True)})
+    assert len(data) < 100_000
+    assert reason(data, "parquet", limits=limits) == "too_large"
+
+
+def test_a_parquet_page_of_absurd_size_is_refused_and_aborts_nothing() -> None:
+    """Every byte of the page headers and the footer is flipped once; the reader of Polars aborts on some of them."""
+    target = BytesIO()
+    frame = pl.DataFrame({"id": [f"c{n}" for n in range(30)], "note": [["x"] * (n % 3) for n in range(30)]})
+    frame.write_parquet(target, compression="uncompressed")
+    data = target.getvalue()
+    outcomes = set()
+    for at in range(len(data)):
+        damaged = bytearray(data)
+        damaged[at] ^= 0xFF
+        try:
+            outcomes.add(str(read(bytes(damaged), "parquet").records))
+        except UnreadableObject as error:
+            outcomes.add(error.reason)
+    assert outcomes <= {"30", "corrupt_parquet", "too_large", "duplicate_column"}
+    assert {"30", "corrupt_parquet"} <= outcomes
 
 
 def test_damaged_parquet_is_refused() -> None:
