@@ -6,6 +6,7 @@ from zenml import get_step_context, log_metadata, step
 
 from churn.ingestion.report import IngestReport
 from churn.lake.snapshot import DataSnapshot, take_snapshot
+from churn.lake.upkeep import upkeep
 from materializers.data_snapshot import DataSnapshotMaterializer
 from stacks.alerts import send_alerts
 from stacks.environment import active_settings, project_root
@@ -15,10 +16,13 @@ from steps.guard import failing_closed
 
 @step(enable_cache=False, output_materializers=DataSnapshotMaterializer)
 def publish(ingest_report: IngestReport) -> Annotated[DataSnapshot, "data_snapshot"]:
-    """Pin the current version of every table, send the alerts of the run and log what it was made of."""
+    """Tidy the lake at the end of a day, record every table's version, send the alerts and log what was done."""
     run = get_step_context().pipeline_run
     with failing_closed(f"{run.name} publish"):
-        snapshot = take_snapshot(active_settings().lake.url)
+        settings = active_settings()
+        if ingest_report.ended_a_day:
+            upkeep(settings.lake.url, settings.upkeep, ingest_report.now)
+        snapshot = take_snapshot(settings.lake.url)
     sent = send_alerts(ingest_report.alerts, source=run.name)
     code = code_version(project_root())
     log_metadata(

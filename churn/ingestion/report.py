@@ -77,7 +77,7 @@ class SchemaDifference(_Frozen):
     column: str
     objects: int
     new: bool
-    """No earlier run met it: a schema change that somebody should know of."""
+    """A change that somebody should know of: no earlier run met it, and it is more than what a source never had."""
 
 
 class StreamReport(_Frozen):
@@ -92,6 +92,8 @@ class StreamReport(_Frozen):
     differences: tuple[SchemaDifference, ...]
     closed_until: datetime | None
     """End of the last landing hour this stream has been read through."""
+    closed_since: datetime | None = None
+    """What `closed_until` was before this run; none at first contact."""
     hours_without_objects: int
     """Hours closed by this run in which no object had landed."""
     last_object_hour: datetime | None
@@ -133,6 +135,15 @@ class IngestReport(_Frozen):
     def counts(self) -> Counts:
         """The rows of all streams together."""
         return sum((item.counts for item in self.streams), Counts())
+
+    @property
+    def ended_a_day(self) -> bool:
+        """Whether the run closed the last hour of a UTC day, after which the lake wants its upkeep."""
+        return any(
+            item.closed_until is not None
+            and (item.closed_since is None or item.closed_since.date() < item.closed_until.date())
+            for item in self.streams
+        )
 
 
 class StreamScan(_Frozen):

@@ -158,10 +158,11 @@ class StreamRun:
             objects=tuple(self._objects),
             postponed=self._postponed,
             differences=tuple(
-                SchemaDifference(kind=kind, column=column, objects=n, new=f"{kind}:{column}" not in before.differences)
+                SchemaDifference(kind=kind, column=column, objects=n, new=_is_news(kind, column, before))
                 for (kind, column), n in sorted(self._differences.items())
             ),
             closed_until=after.closed_until,
+            closed_since=before.closed_until,
             hours_without_objects=_empty_hours(landed_hours, before.closed_until, after.closed_until),
             last_object_hour=after.last_object_hour,
             newest_time=after.newest_time,
@@ -183,6 +184,12 @@ def _batches(pieces: Iterable[Piece], rows: int, objects: int) -> Iterator[tuple
         batch.append(piece)
         held += piece.decoded.records
     yield batch, True
+
+
+def _is_news(kind: str, column: str, before: StreamJournal) -> bool:
+    """Tell a schema change from what a source has been like from its first object on."""
+    first_contact = before.closed_until is None
+    return f"{kind}:{column}" not in before.differences and not (first_contact and kind in ("missing", "alias"))
 
 
 def _empty_hours(landed: Sequence[datetime], before: datetime | None, after: datetime | None) -> int:

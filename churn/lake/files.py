@@ -12,7 +12,7 @@ from typing import Self
 
 import fsspec
 import polars as pl
-from deltalake.transaction import AddAction
+from deltalake.transaction import AddAction, RemoveAction
 
 SEQUENCE_COLUMN = "ingest_seq"
 """The one column with min and max in the log: readers ask for ranges of it."""
@@ -44,11 +44,11 @@ class StagedFiles:
         """Leave the files on the way out: a commit names them, or may name them."""
         self._keep = True
 
-    def write(self, frame: pl.DataFrame, partition_by: str | None) -> list[AddAction]:
+    def write(self, frame: pl.DataFrame, partition_by: str | None, *, data_change: bool = True) -> list[AddAction]:
         """Write one Parquet file per partition date and return what a commit says about each."""
-        return [self._write(part, partition_by, day) for day, part in _split(frame, partition_by)]
+        return [self._write(part, partition_by, day, data_change) for day, part in _split(frame, partition_by)]
 
-    def _write(self, part: pl.DataFrame, partition_by: str | None, day: date | None) -> AddAction:
+    def _write(self, part: pl.DataFrame, partition_by: str | None, day: date | None, data_change: bool) -> AddAction:
         folder = f"{partition_by}={day}/" if partition_by else ""
         path = f"{folder}{uuid.uuid4()}.parquet"
         buffer = io.BytesIO()
@@ -63,7 +63,7 @@ class StagedFiles:
             size=len(data),
             partition_values={partition_by: str(day)} if partition_by else {},
             modification_time=time.time_ns() // 1_000_000,
-            data_change=True,
+            data_change=data_change,
             stats=json.dumps(_stats(part)),
         )
 
@@ -72,6 +72,13 @@ class StagedFiles:
         for path in self._paths:
             with suppress(OSError):
                 self._fs.rm_file(path)
+
+
+def removals(files: pl.DataFrame) -> list[RemoveAction]:
+    """Return what a commit says about files whose rows it has put elsewhere."""
+    at = time.time_ns() // 1_000_000
+    paths = files["path"] if files.height else ()
+    return [RemoveAction(path=path, deletion_timestamp=at, data_change=False) for path in paths]
 
 
 def local_or_url(uri: str) -> str:

@@ -17,8 +17,9 @@ from deltalake import Schema as DeltaSchema
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from churn.errors import ChurnError, CommitConflict
-from churn.lake.files import StagedFiles, local_or_url, log_may_exist
+from churn.lake.files import StagedFiles, local_or_url, log_may_exist, removals
 from churn.lake.log_reader import transactions
+from churn.lake.reading import full_paths, scan_files
 from churn.lake.schema import check_fits, exact_fields, missing_columns
 
 _CONFIGURATION = {
@@ -27,7 +28,6 @@ _CONFIGURATION = {
     "delta.checkpointInterval": "20",
 }
 _CREATE_ATTEMPTS = 10
-_FILE = "__file"
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Pinned:
 
     def files(self, dates: Collection[date] | None = None) -> list[str]:
         """Return the full paths or URLs of this version's data files, only those of `dates` when given."""
-        return self._paths(self._chosen(dates))
+        return full_paths(self.uri, self._chosen(dates))
 
     def scan(self, columns: Collection[str] | None = None, dates: Collection[date] | None = None) -> pl.LazyFrame:
         """Read this version lazily.
@@ -95,27 +95,7 @@ class Pinned:
         Returns:
             The rows, with nulls where a file is older than a column.
         """
-        wanted = list(self.schema) if columns is None else list(columns)
-        chosen = self._chosen(dates)
-        if chosen.is_empty():
-            return pl.LazyFrame(schema=self.schema).select(wanted)
-        files = self._paths(chosen)
-        partition = self.partition_by
-        by_folder = partition is not None and self._folders_tell(chosen)
-        rows = pl.scan_parquet(
-            files,
-            schema={name: dtype for name, dtype in self.schema.items() if name != partition},
-            missing_columns="insert",
-            extra_columns="ignore",
-            hive_partitioning=by_folder,
-            hive_schema={partition: pl.Date} if partition and by_folder else None,
-            include_file_paths=_FILE if partition and not by_folder else None,
-            glob=False,
-        )
-        if partition and not by_folder:
-            day = pl.col(_FILE).replace_strict(files, chosen["date"], return_dtype=pl.Date)
-            rows = rows.with_columns(day.alias(partition))
-        return rows.select(wanted)
+        return scan_files(self.uri, self._chosen(dates), self.schema, self.partition_by, columns)
 
     def append(
         self,
@@ -141,15 +121,43 @@ class Pinned:
             CommitConflict: another commit came first; nothing was written.
         """
         check_fits(self.uri, frame, self.schema, self.partition_by)
+        return self._commit(frame, pl.DataFrame(), fence, transactions, metadata or {})
+
+    def rewrite(self, files: pl.DataFrame, *, fence: str) -> "Pinned":
+        """Put the rows of some files into as few as possible, one per partition date; no row is added or lost.
+
+        Delta's own compaction is not used: two of them at once both commit, and every row is there twice.
+
+        Args:
+            files: rows of `active`; their contents must fit into memory together.
+            fence: application transaction shared by all who rewrite.
+
+        Raises:
+            CommitConflict: another commit came first; nothing changed.
+        """
+        rows = scan_files(self.uri, files, self.schema, self.partition_by, None).collect(engine="streaming")
+        if rows.height != files["rows"].sum():
+            raise ChurnError(f"{self.uri}: {rows.height} rows in files that should hold {files['rows'].sum()}")
+        return self._commit(rows, files, fence, (), {})
+
+    def _commit(
+        self,
+        frame: pl.DataFrame,
+        replaced: pl.DataFrame,
+        fence: str,
+        transactions: Collection[str],
+        metadata: Mapping[str, object],
+    ) -> "Pinned":
         sequence = self.fence(fence) + 1
+        changes_data = replaced.is_empty()
         with StagedFiles(self.uri) as staged:
-            actions = staged.write(frame.select(self.schema.names()), self.partition_by)
-            note = {**(metadata or {}), "fence": fence, "sequence": sequence, "commit": staged.id}
+            added = staged.write(frame.select(self.schema.names()), self.partition_by, data_change=changes_data)
+            note = {**metadata, "fence": fence, "sequence": sequence, "commit": staged.id}
             # From here on the log may name the files, even when an interrupt or an error hides it.
             staged.keep()
             try:
                 self._table.create_write_transaction(
-                    list(actions),
+                    [*added, *removals(replaced)],
                     mode="append",
                     schema=self._table.schema(),
                     partition_by=[self.partition_by] if self.partition_by else [],
@@ -213,20 +221,6 @@ class Pinned:
         if self.partition_by is None:
             raise ChurnError(f"{self.uri}: not partitioned by date; read it whole")
         return self.active.filter(pl.col("date").is_in(list(dates)))
-
-    def _paths(self, chosen: pl.DataFrame) -> list[str]:
-        return [f"{self.uri}/{path}" for path in chosen["path"]]
-
-    def _folders_tell(self, chosen: pl.DataFrame) -> bool:
-        """Tell whether folder names give each file the date the log gives it.
-
-        Reading the date from the folder is four times cheaper, but `key=value` folders above the table would be
-        taken for columns too.
-        """
-        day = pl.col("date").dt.to_string("%Y-%m-%d")
-        folder = pl.concat_str(pl.lit(f"{self.partition_by}="), day, pl.lit("/"))
-        agree = chosen.select(pl.col("path").str.starts_with(folder).all()).item()
-        return bool(agree) and "=" not in self.uri
 
 
 def open_table(uri: str, version: int | None = None) -> Pinned | None:

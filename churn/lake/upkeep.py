@@ -4,11 +4,11 @@ import math
 from datetime import datetime, timedelta
 
 import polars as pl
-from deltalake import DeltaTable, WriterProperties
+from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 from pydantic import BaseModel, ConfigDict
 
-from churn.errors import ChurnError
+from churn.errors import ChurnError, CommitConflict
 from churn.lake.files import local_or_url, sizes, table_names
 from churn.lake.pins import pinned_versions
 from churn.lake.table import Pinned, open_version
@@ -16,6 +16,12 @@ from churn.log import get_logger
 from churn.settings import UpkeepSettings
 
 log = get_logger(__name__)
+
+FENCE = "compaction"
+"""Application id of the fence transaction that every compaction carries."""
+
+SMALL = 128 * 2**20
+"""Files of this many bytes and more are left as they are."""
 
 YOUNGEST = timedelta(hours=1)
 """Files younger than this may belong to a writer that is about to commit them; no vacuum goes below."""
@@ -62,24 +68,28 @@ def upkeep(lake_url: str, settings: UpkeepSettings, now: datetime) -> UpkeepRepo
 
 
 def compact(lake_url: str, table: str, min_files: int) -> Compaction:
-    """Rewrite the partitions of `table` that hold at least `min_files` files; twice in a row does nothing more.
+    """Put the small files of each partition that has at least `min_files` of them into one.
 
-    Rows, their order within a partition and the fences stay. An append that commits meanwhile goes first or
-    gets a `CommitConflict`; neither loses rows.
+    Rows and fences stay. A partition is a commit of its own, so that memory follows the largest one. Whoever commits
+    first wins: an append that comes second gets a `CommitConflict` and decides again; a compaction that comes second
+    is left to the next upkeep.
     """
     pinned = open_version(f"{local_or_url(lake_url)}/{table}")
-    worth = pinned.active.group_by("date").len().filter(pl.col("len") >= min_files)["date"].sort()
+    small = pinned.active.filter(pl.col("size") < SMALL)
+    worth = small.group_by("date").len().filter(pl.col("len") >= min_files)["date"].sort()
     files_before = pinned.active.height
-    if worth.is_empty():
-        return Compaction(partitions=0, files_before=files_before, files_after=files_before)
-    days = [day.isoformat() for day in worth.drop_nulls()]
-    metrics = DeltaTable(pinned.uri, version=pinned.version).optimize.compact(
-        partition_filters=[(pinned.partition_by, "in", days)] if pinned.partition_by else None,
-        writer_properties=WriterProperties(compression="ZSTD", compression_level=3),
-    )
-    files_after = files_before + metrics["numFilesAdded"] - metrics["numFilesRemoved"]
-    log.info("table_compacted", table=table, partitions=len(worth), before=files_before, after=files_after)
-    return Compaction(partitions=len(worth), files_before=files_before, files_after=files_after)
+    done = 0
+    for day in worth:
+        try:
+            pinned = pinned.rewrite(small.filter(pl.col("date").eq_missing(day)), fence=FENCE)
+        except CommitConflict:
+            log.info("compaction_postponed", table=table, partitions=len(worth) - done)
+            break
+        done += 1
+    files_after = pinned.active.height
+    if done:
+        log.info("table_compacted", table=table, partitions=done, before=files_before, after=files_after)
+    return Compaction(partitions=done, files_before=files_before, files_after=files_after)
 
 
 def vacuum(lake_url: str, table: str, older_than: timedelta, *, dry_run: bool = False) -> list[str]:

@@ -143,3 +143,15 @@ def test_no_raw_value_is_found_in_lake_or_zenml_store(first: PipelineRunResponse
     assert any(b"part-2.jsonl" in content for content in contents.values())
     assert [path for path, content in contents.items() if CANARY.encode() in content or CANARY in str(path)] == []
     assert CANARY not in str(project.alerts)
+
+
+def test_the_end_of_a_day_compacts_what_its_hours_brought(first: PipelineRunResponse, project: Project) -> None:
+    evening = datetime(2026, 3, 5, 20, tzinfo=UTC)
+
+    for hour in (evening + number * HOUR for number in range(4)):
+        project.upload(hour, "part-1.jsonl", purchase("someone", 1, hour))
+        run = project.run(hour)
+
+    activity = output(run, "publish", "data_snapshot").open("activity")
+    assert len(activity.files([evening.date()])) == 1
+    assert activity.scan(dates=[evening.date()]).collect().height == 4

@@ -197,3 +197,19 @@ def test_upkeep_does_all_tables_and_reports_each(lake: str, table: Pinned, event
 
 def test_upkeep_of_no_lake_does_nothing(lake: str) -> None:
     assert upkeep(lake, UpkeepSettings(), NOON).tables == {}
+
+
+def test_of_two_compactions_at_once_one_is_postponed_and_no_row_doubled(
+    lake: str, table: Pinned, events: Events, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for sequence in range(4):
+        table = table.append(events(sequence, 3), fence="ingest")
+    before = table.scan().collect()
+    compact(lake, "activity", 2)
+    monkeypatch.setattr("churn.lake.upkeep.open_version", lambda _: table)
+
+    late = compact(lake, "activity", 2)
+
+    assert late.partitions == 0
+    monkeypatch.undo()
+    assert open_version(table.uri).scan().collect().height == before.height
