@@ -40,7 +40,7 @@ def account(
             status=piece.status,
             bytes=piece.landed.size,
             counts=Counts(
-                read=piece.decoded.records,
+                read=piece.records,
                 appended=appended.get(i, 0),
                 duplicate=duplicate.get(i, 0),
                 quarantined=sum(reasons.get(i, {}).values()),

@@ -51,12 +51,13 @@ class BatchWriter:
         return create_table(url, contract.schema, name=contract.stream, partition_by=contract.partition)
 
     def write(
-        self, pieces: Sequence[Piece], *, closed_until: datetime | None, differences: Sequence[str]
+        self, pieces: list[Piece], *, closed_until: datetime | None, differences: Sequence[str]
     ) -> tuple[Pinned, tuple[ObjectReport, ...]]:
         """Commit a batch: new tokens first, then the quarantine, then the rows.
 
         Args:
-            pieces: decoded objects; one whose transaction is in the table by now is left to whoever took it.
+            pieces: decoded objects; one whose transaction is in the table by now is left to whoever took it. Their
+                frames are let go once they are validated, so that a batch is held in memory once.
             closed_until: end of the last landing hour that is read through once this batch is in.
             differences: schema differences to record, as `kind:column`.
 
@@ -69,6 +70,7 @@ class BatchWriter:
         """
         collected = collect(pieces, self.contract, self.settings)
         self._refuse_bad_share(pieces, collected.rejects)
+        pieces[:] = [piece.without_rows() for piece in pieces]
         rows = derive_keys(tokenised(collected.frame, self.contract, self.subjects), self.contract)
         commit_id = uuid4().hex
         noted = REJECTS.to_frame()
@@ -79,6 +81,8 @@ class BatchWriter:
                 for i, piece in enumerate(pieces)
                 if piece.status == "unchanged" or not table.has_transaction(piece.transaction)
             }
+            if not live and closed_until is None:
+                return table, ()
             taken = pl.col(OBJECT).is_in(list(live))
             cut = deduplicate(rows if len(live) == len(pieces) else rows.filter(taken), self.contract, table.scan)
             rejects = pl.concat([collected.rejects.filter(taken), conflict_rejects(cut.conflicts, self.contract.key)])
@@ -111,7 +115,7 @@ class BatchWriter:
             return table, reports
 
     def _refuse_bad_share(self, pieces: Iterable[Piece], rejects: pl.DataFrame) -> None:
-        read = sum(piece.decoded.records for piece in pieces)
+        read = sum(piece.records for piece in pieces)
         bad = int(rejects["rows"].sum())
         limit = self.settings.max_bad_share
         if self.judged and read >= self.settings.min_rows_for_share and bad > limit * read:

@@ -105,7 +105,7 @@ def _refused_while_decoding(pieces: Sequence[Piece]) -> pl.DataFrame:
     for i, piece in enumerate(pieces):
         if piece.fault is not None:
             reason, column = piece.fault
-            rows.append((i, None, piece.decoded.records, reason, column))
+            rows.append((i, None, piece.records, reason, column))
         else:
             rows.extend((i, bad.line, 1, bad.reason, None) for bad in piece.decoded.bad_lines)
     return pl.DataFrame(rows, schema=REJECTS, orient="row")

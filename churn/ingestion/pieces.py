@@ -29,7 +29,9 @@ class Piece:
         object_id: SHA-256 of path and content, in hex.
         source_file: path with an unsafe file name tokenised.
         transaction: Delta application transaction that marks it as taken.
+        decoded: its rows, until they are validated.
         fault: reason and column why the object as a whole is refused, if it is.
+        records: rows it was read to hold, decoded or not.
     """
 
     landed: LandingObject
@@ -40,6 +42,15 @@ class Piece:
     status: ObjectStatus
     decoded: Decoded = NOTHING
     fault: tuple[str, str | None] | None = None
+    records: int = 0
+
+    def with_rows(self, content: Decoded) -> "Piece":
+        """Return the piece with what it holds."""
+        return replace(self, decoded=content, records=content.records)
+
+    def without_rows(self) -> "Piece":
+        """Return the piece with the number of its records, but without them."""
+        return replace(self, decoded=NOTHING)
 
 
 def available_at(landed: LandingObject, *, now: datetime, closed_until: datetime | None, backfill: bool) -> datetime:
@@ -84,8 +95,8 @@ def decoded(piece: Piece, data: bytes, contract: Contract, limits: LandingSettin
         return replace(piece, status="unreadable", fault=(error.reason, None))
     missing = missing_required(content.seen, contract) if content.frame.height else []
     if missing:
-        return replace(piece, decoded=content, fault=("missing_column", missing[0]))
-    return replace(piece, decoded=content)
+        return replace(piece.with_rows(content), fault=("missing_column", missing[0]))
+    return piece.with_rows(content)
 
 
 def only_lines(piece: Piece, lines: Collection[int]) -> Piece:
@@ -94,4 +105,4 @@ def only_lines(piece: Piece, lines: Collection[int]) -> Piece:
     content = piece.decoded
     frame = content.frame.filter(pl.col(LINE).is_in(list(chosen)))
     bad = tuple(item for item in content.bad_lines if item.line in chosen)
-    return replace(piece, decoded=replace(content, frame=frame, bad_lines=bad))
+    return piece.with_rows(replace(content, frame=frame, bad_lines=bad))

@@ -141,7 +141,7 @@ class StreamRun:
             changes = schema_changes(piece.decoded.seen, self.contract)
             self._differences.update({(change.kind, change.column) for change in changes})
 
-    def _commit(self, writer: BatchWriter, batch: Sequence[Piece], *, closed_until: datetime | None) -> Pinned:
+    def _commit(self, writer: BatchWriter, batch: list[Piece], *, closed_until: datetime | None) -> Pinned:
         differences = sorted(f"{kind}:{column}" for kind, column in self._differences)
         table, reports = writer.write(batch, closed_until=closed_until, differences=differences)
         journal.catch_up(self.lake_url, self.contract.stream, table)
@@ -178,11 +178,11 @@ def _batches(pieces: Iterable[Piece], rows: int, objects: int) -> Iterator[tuple
     batch: list[Piece] = []
     held = 0
     for piece in pieces:
-        if batch and (held + piece.decoded.records > rows or len(batch) >= objects):
+        if batch and (held + piece.records > rows or len(batch) >= objects):
             yield batch, False
             batch, held = [], 0
         batch.append(piece)
-        held += piece.decoded.records
+        held += piece.records
     yield batch, True
 
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import time
 import uuid
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import fsspec
 import polars as pl
 from deltalake.transaction import AddAction, RemoveAction
 
+_LOG_FILE = re.compile(r"/([0-9]{20}\.[\w.-]+|_last_checkpoint)$")
 SEQUENCE_COLUMN = "ingest_seq"
 """The one column with min and max in the log: readers ask for ranges of it."""
 
@@ -87,11 +89,14 @@ def local_or_url(uri: str) -> str:
 
 
 def log_may_exist(uri: str) -> bool:
-    """Tell whether a Delta log lies at `uri`; a place that may not be looked at counts as yes."""
+    """Tell whether a Delta log lies at `uri`; a place that may not be looked at counts as yes.
+
+    What a process killed during the very first commit left behind is no log.
+    """
     fs, root = fsspec.core.url_to_fs(uri)
     fs.invalidate_cache()
     try:
-        return bool(fs.ls(f"{root}/_delta_log", detail=False))
+        return any(_LOG_FILE.search(path) for path in fs.ls(f"{root}/_delta_log", detail=False))
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError:

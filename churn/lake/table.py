@@ -6,6 +6,7 @@ about a third of the CPU of `write_deltalake`.
 """
 
 import json
+import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -28,6 +29,8 @@ _CONFIGURATION = {
     "delta.checkpointInterval": "20",
 }
 _CREATE_ATTEMPTS = 10
+_OPEN_PAUSES = (0.01, 0.05, 0.1)
+"""Seconds before another look at a table whose log exists and cannot be found."""
 
 
 @dataclass(frozen=True)
@@ -231,17 +234,29 @@ def open_table(uri: str, version: int | None = None) -> Pinned | None:
     """
     uri = local_or_url(uri)
     try:
-        table = DeltaTable(uri, version=version)
+        table = _look(uri, version)
     except (DeltaError, OSError) as error:
-        # Delta reports a folder it may not read as not found; taking that for a missing table would lose pins.
-        if isinstance(error, TableNotFoundError) and not log_may_exist(uri):
-            return None
         which = "the latest version" if version is None else f"version {version}"
         raise ChurnError(
             f"{uri}: {which} cannot be opened ({_first_line(error)}); "
             "check the rights on it, restore _delta_log from a copy of the lake, or open another version"
         ) from None
-    return Pinned(uri, table.version(), table)
+    return None if table is None else Pinned(uri, table.version(), table)
+
+
+def _look(uri: str, version: int | None) -> DeltaTable | None:
+    """Open the table if its log exists; look again when that appears meanwhile, because another process makes it.
+
+    Delta reports a log it may not read as not found; taking that for a missing table would lose pins.
+    """
+    for pause in _OPEN_PAUSES:
+        try:
+            return DeltaTable(uri, version=version)
+        except TableNotFoundError:
+            if not log_may_exist(uri):
+                return None
+            time.sleep(pause)
+    return DeltaTable(uri, version=version)
 
 
 def open_version(uri: str, version: int | None = None) -> Pinned:

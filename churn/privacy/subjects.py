@@ -8,13 +8,14 @@ leads nowhere; a running process forgets it at its end), and a new data key mean
 import random as pseudo
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from typing import Final
 
 import polars as pl
 
 from churn.errors import ChurnError, CommitConflict, KeyUnavailable
+from churn.lake.reading import scan_files
 from churn.lake.table import Pinned, create_table, open_table
 from churn.log import get_logger
 from churn.privacy.keys import DataKey
@@ -63,6 +64,7 @@ class SubjectMap:
         self._clock = clock
         self._cache_size = cache_size
         self._cache: dict[str, pl.DataFrame] = {}
+        self._cached_files: set[str] = set()
         self._key_checked = False
 
     def tokenise(self, values: pl.Series, kind: str) -> pl.Series:
@@ -80,12 +82,12 @@ class SubjectMap:
             raise TypeError(f"values to tokenise are String, got {values.dtype}")
         column = pl.DataFrame({"raw": values})
         tokens = self._joined(column, self._cache.get(kind))
-        unknown = column.filter(tokens.is_null()).drop_nulls().unique()
-        if unknown.height:
-            found = self._resolve(unknown, kind)
-            self._remember(found, kind)
-            added = self._joined(column, found)
-            tokens = added if tokens.null_count() == tokens.len() else tokens.zip_with(tokens.is_not_null(), added)
+        rest = tokens.is_null() & values.is_not_null()
+        if rest.any():
+            missing = column.filter(rest)
+            found, new_files = self._resolve(missing.unique(), kind)
+            self._remember(found, new_files, kind)
+            tokens = tokens.scatter(rest.arg_true(), self._joined(missing, found))
         return tokens.alias(values.name)
 
     def tokens_for(self, values: list[str], kind: str) -> dict[str, str]:
@@ -94,22 +96,23 @@ class SubjectMap:
         table = self._open()
         if table is None or not wanted.height:
             return {}
-        found = self._find(table, self._fingerprinted(wanted, kind), kind)
+        found = self._find(table, table.files(), self._fingerprinted(wanted, kind), kind)
         return dict(zip(found["raw"], found["token"], strict=True))
 
     def lookup(self, value: str, kind: str) -> str | None:
         """Return the token of one value, or none; nothing is created."""
         return self.tokens_for([value], kind).get(value)
 
-    def _resolve(self, unknown: pl.DataFrame, kind: str) -> pl.DataFrame:
-        """Return raw and token of values that are not in the cache, committing the new ones."""
+    def _resolve(self, unknown: pl.DataFrame, kind: str) -> tuple[pl.DataFrame, set[str]]:
+        """Return raw and token of values that are not in the cache, committing the new ones, and the files of those."""
         wanted = self._fingerprinted(unknown, kind)
         for attempt in range(_ATTEMPTS):
             table = self._open() or create_table(self._uri, SCHEMA, name=TABLE)
-            found = self._find(table, wanted, kind)
+            # A value that the cache lacks is not in a file whose every row is cached.
+            found = self._find(table, set(table.files()) - self._cached_files, wanted, kind)
             missing = wanted.join(found, on="raw", how="anti")
             if not missing.height:
-                return found
+                return found, set()
             minted = self._mint(missing, kind)
             try:
                 after = table.append(
@@ -120,14 +123,16 @@ class SubjectMap:
                 continue
             self._key_checked = True
             log.info("subjects_created", kind=kind, subjects=minted.height, version=after.version)
-            return pl.concat([found, minted.select("raw", "token")])
+            return pl.concat([found, minted.select("raw", "token")]), set(after.files()) - set(table.files())
         raise ChurnError(
             f"{self._uri}: other writers were first {_ATTEMPTS} times in a row; nothing was written, run again"
         )
 
-    def _find(self, table: Pinned, wanted: pl.DataFrame, kind: str) -> pl.DataFrame:
-        """Return raw and token of the wanted fingerprints that the table holds, in bounded memory."""
-        stored = table.scan(columns=["fingerprint", "kind", "token"]).filter(pl.col("kind") == kind).drop("kind")
+    def _find(self, table: Pinned, paths: Collection[str], wanted: pl.DataFrame, kind: str) -> pl.DataFrame:
+        """Return raw and token of the wanted fingerprints that these files hold, in bounded memory."""
+        files = table.active.filter(pl.Series(table.files(), dtype=pl.String).is_in(list(paths)))
+        columns = ["fingerprint", "kind", "token"]
+        stored = scan_files(table.uri, files, table.schema, None, columns).filter(pl.col("kind") == kind).drop("kind")
         present = stored.join(wanted.lazy().select("fingerprint"), on="fingerprint", how="semi").collect(
             engine="streaming"
         )
@@ -175,13 +180,16 @@ class SubjectMap:
             return pl.Series("token", [None], dtype=pl.String).new_from_index(0, column.height)
         return column.join(tokens, on="raw", how="left", maintain_order="left")["token"]
 
-    def _remember(self, found: pl.DataFrame, kind: str) -> None:
+    def _remember(self, found: pl.DataFrame, new_files: set[str], kind: str) -> None:
         """Add committed tokens; a full cache is emptied as a whole, which keeps it cheap."""
         if sum(cache.height for cache in self._cache.values()) + found.height > self._cache_size:
+            self._cached_files.clear()
             self._cache.clear()
-        found = found.head(self._cache_size)
+        kept = found.head(self._cache_size)
         cache = self._cache.get(kind)
-        self._cache[kind] = found if cache is None else pl.concat([cache, found], rechunk=True)
+        self._cache[kind] = kept if cache is None else pl.concat([cache, kept], rechunk=True)
+        if kept.height == found.height:
+            self._cached_files |= new_files
 
     def __repr__(self) -> str:
         return f"SubjectMap({self._uri!r})"
