@@ -7,7 +7,7 @@ import polars as pl
 from churn.ingestion.deduplicate import Deduplicated
 from churn.ingestion.pieces import Piece
 from churn.ingestion.report import Counts, ObjectReport
-from churn.ingestion.validate import OBJECT
+from churn.validation.validate import OBJECT
 
 
 def account(

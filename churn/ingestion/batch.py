@@ -17,12 +17,12 @@ from churn.ingestion.deduplicate import deduplicate, derive_keys
 from churn.ingestion.journal import FENCE
 from churn.ingestion.pieces import Piece
 from churn.ingestion.report import Counts, ObjectReport
-from churn.ingestion.validate import OBJECT
 from churn.lake.table import Pinned, create_table
 from churn.landing.decoded import LINE
 from churn.log import get_logger
 from churn.privacy.subjects import SubjectMap
 from churn.settings import IngestionSettings
+from churn.validation.validate import OBJECT
 
 log = get_logger(__name__)
 

@@ -8,10 +8,10 @@ import polars as pl
 from churn.contracts import Contract
 from churn.contracts.model import ATTRIBUTES, TIMESTAMP
 from churn.ingestion.pieces import Piece
-from churn.ingestion.validate import OBJECT, validate
 from churn.landing.decoded import LINE
 from churn.privacy.subjects import SubjectMap
 from churn.settings import IngestionSettings
+from churn.validation.validate import OBJECT, validate
 
 REJECTS = pl.Schema(
     {OBJECT: pl.UInt32(), "line": pl.Int64(), "rows": pl.Int64(), "reason": pl.String(), "column": pl.String()}

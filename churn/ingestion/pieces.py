@@ -12,11 +12,11 @@ from churn.contracts.model import ATTRIBUTES
 from churn.errors import UnreadableObject
 from churn.hours import HOUR, end_of_hour
 from churn.ingestion.report import ObjectStatus
-from churn.ingestion.schema import missing_required
 from churn.landing.decode import decode
 from churn.landing.decoded import LINE, Decoded
 from churn.landing.zone import LandingObject, LandingZone
 from churn.settings import LandingSettings
+from churn.validation.schema import missing_required
 
 NOTHING = Decoded(frame=pl.DataFrame(schema={LINE: pl.Int64}), seen={})
 

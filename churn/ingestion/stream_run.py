@@ -13,13 +13,13 @@ from churn.ingestion.batch import BatchWriter
 from churn.ingestion.journal import StreamJournal
 from churn.ingestion.pieces import Piece, available_at, decoded, fetch, only_lines
 from churn.ingestion.report import ObjectReport, SchemaDifference, StreamReport, StreamScan
-from churn.ingestion.schema import schema_changes
 from churn.lake.table import Pinned, open_table
 from churn.landing.zone import LandingObject, LandingZone, UnstableObject, VanishedObject
 from churn.log import get_logger, progress
 from churn.privacy.keys import DataKey
 from churn.privacy.names import safe_name
 from churn.settings import IngestionSettings, LandingSettings
+from churn.validation.schema import schema_changes
 
 log = get_logger(__name__)
 

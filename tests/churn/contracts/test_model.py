@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from churn.contracts import Contract, ContractField
-from churn.ingestion.reasons import REASONS, REPAIRS
+from churn.validation.reasons import REASONS, REPAIRS
 
 
 def fields(**time: Any) -> list[dict[str, Any]]:

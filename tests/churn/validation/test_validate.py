@@ -6,8 +6,8 @@ import polars as pl
 import pytest
 
 from churn.contracts import Contract
-from churn.ingestion.schema import SchemaChange
-from churn.ingestion.validate import Validated, validate
+from churn.validation.schema import SchemaChange
+from churn.validation.validate import Validated, validate
 
 Check = Callable[..., Validated]
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from churn.contracts import Contract, load_contract
-from churn.ingestion.attributes import collect_attributes
-from churn.ingestion.validate import Validated
+from churn.validation.attributes import collect_attributes
+from churn.validation.validate import Validated
 
 Check = Callable[..., Validated]
 

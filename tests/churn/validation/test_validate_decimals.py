@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from churn.contracts import ContractField
-from churn.ingestion.decimals import cast_decimal
-from churn.ingestion.validate import Validated
+from churn.validation.decimals import cast_decimal
+from churn.validation.validate import Validated
 
 Check = Callable[..., Validated]
 AMOUNT = ContractField(name="amount", type="decimal")

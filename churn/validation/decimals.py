@@ -3,7 +3,7 @@
 import polars as pl
 
 from churn.contracts import ContractField
-from churn.ingestion.casts import (
+from churn.validation.casts import (
     NO_FAULT,
     OUT_OF_RANGE,
     WRONG_TYPE,

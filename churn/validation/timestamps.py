@@ -6,7 +6,7 @@ import polars as pl
 
 from churn.contracts import ContractField
 from churn.contracts.model import TIMESTAMP
-from churn.ingestion.casts import NO_FAULT, WRONG_TYPE, Cast, overlay, refuse
+from churn.validation.casts import NO_FAULT, WRONG_TYPE, Cast, overlay, refuse
 
 _NAIVE = pl.Datetime("us")
 _LAYOUT = re.compile(r"\d{4}-\d\d-\d\d([T ])\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-](?:0\d|1[0-5]):?[0-5]\d)?", re.ASCII)

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from churn.contracts import Contract
-from churn.ingestion.validate import Validated
+from churn.validation.validate import Validated
 
 Check = Callable[..., Validated]
 

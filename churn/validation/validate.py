@@ -8,13 +8,13 @@ import polars as pl
 
 from churn.contracts import Contract, ContractField
 from churn.contracts.model import ATTRIBUTES, TIMESTAMP
-from churn.ingestion.attributes import collect_attributes
-from churn.ingestion.casts import NO_FAULT, Cast, fault_where
-from churn.ingestion.codes import cast_code
-from churn.ingestion.decimals import cast_decimal
-from churn.ingestion.schema import SchemaChange, missing_required, schema_changes
-from churn.ingestion.timestamps import cast_timestamp
 from churn.landing.decoded import LINE
+from churn.validation.attributes import collect_attributes
+from churn.validation.casts import NO_FAULT, Cast, fault_where
+from churn.validation.codes import cast_code
+from churn.validation.decimals import cast_decimal
+from churn.validation.schema import SchemaChange, missing_required, schema_changes
+from churn.validation.timestamps import cast_timestamp
 
 __all__ = ["OBJECT", "SchemaChange", "Validated", "missing_required", "schema_changes", "validate"]
 

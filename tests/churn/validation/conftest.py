@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from churn.contracts import Contract, load_contract
-from churn.ingestion.validate import Validated, validate
+from churn.validation.validate import Validated, validate
 
 Check = Callable[..., Validated]
 

@@ -1,5 +1,5 @@
 from churn.contracts import Contract
-from churn.ingestion.schema import SchemaChange, missing_required, schema_changes
+from churn.validation.schema import SchemaChange, missing_required, schema_changes
 
 
 def test_required_column_may_come_by_name_or_alias(activity: Contract) -> None:

@@ -3,7 +3,7 @@
 import polars as pl
 
 from churn.contracts import ContractField
-from churn.ingestion.casts import NO_FAULT, WRONG_TYPE, Cast, fault_where, overlay, refuse
+from churn.validation.casts import NO_FAULT, WRONG_TYPE, Cast, fault_where, overlay, refuse
 
 _EXACT_FLOAT = 2.0**53
 """Above this, neighbouring whole numbers share one Float64, so an id would no longer be certain."""

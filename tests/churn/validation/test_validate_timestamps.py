@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from churn.contracts import ContractField
-from churn.ingestion.timestamps import cast_timestamp
-from churn.ingestion.validate import Validated
+from churn.validation.timestamps import cast_timestamp
+from churn.validation.validate import Validated
 
 Check = Callable[..., Validated]
 WHEN = ContractField(name="event_time", type="timestamp")

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from polars.testing.parametric import dtypes, series
 
 from churn.contracts import load_contract
-from churn.ingestion.reasons import REASONS, REPAIRS
-from churn.ingestion.validate import validate
+from churn.validation.reasons import REASONS, REPAIRS
+from churn.validation.validate import validate
 
 ACTIVITY = load_contract("activity")
 EXAMPLES = 40
