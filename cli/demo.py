@@ -46,7 +46,7 @@ def demo(
 
 def _run(settings: Settings, root: Path, name: str, data: Path | None, hours: int) -> None:
     from cli.demo_summary import print_summary
-    from cli.zen import prepare_zenml
+    from cli.zen import alone_with_store, prepare_zenml
 
     if data and name != "mapped":
         os.environ["CHURN_DATA"] = str(data.resolve())
@@ -57,7 +57,7 @@ def _run(settings: Settings, root: Path, name: str, data: Path | None, hours: in
     source = open_source(name, data if name == "mapped" else None)
     zone = LandingZone(settings.landing.url)
     with _watched() as progress:
-        with _stage(progress, "ZenML: store, repository and stack dev"):
+        with _stage(progress, "ZenML: store, repository and stack dev"), alone_with_store(root):
             _prepare_stack(root)
         with _stage(progress, "Vault: the data key"):
             _open_vault(settings, root)
@@ -67,11 +67,11 @@ def _run(settings: Settings, root: Path, name: str, data: Path | None, hours: in
             day = start.replace(hour=0)
             _upload(source, zone, per="day", until=day)
             _upload(source, zone, per="hour", since=day, until=start)
-            new = _ingest(settings, start)
+            new = _ingest(settings, root, start)
         each = progress.add_task(f"the last {hours} hours, one by one", total=hours)
         for closing in (start + number * HOUR for number in range(1, hours + 1)):
             _upload(source, zone, per="hour", since=closing - HOUR, until=closing)
-            new += _ingest(settings, closing)
+            new += _ingest(settings, root, closing)
             progress.advance(each)
     print_summary(settings, root, source=name, rows=rows, new=new)
 
@@ -85,13 +85,16 @@ def _upload(
         raise KeyboardInterrupt
 
 
-def _ingest(settings: Settings, until: datetime) -> int:
-    """Run the pipeline up to `until`, unless an earlier demo has, and return the rows read."""
+def _ingest(settings: Settings, root: Path, until: datetime) -> int:
+    """Run the pipeline up to `until`, unless an earlier run left nothing to do, and return the rows read."""
+    from churn.ingestion.ingest import Ingestion
     from churn.ingestion.journal import read_stream
     from cli.ingest import run_ingestion
+    from vault.datakey import key_source
 
     closed_until = read_stream(settings.lake.url, "activity").closed_until
-    if closed_until is not None and closed_until >= until:
+    closed = closed_until is not None and closed_until >= until
+    if closed and not Ingestion(settings, key_source(settings.vault, root)).scan(until).objects:
         return 0
     return run_ingestion(until).counts.read
 

@@ -2,6 +2,8 @@
 
 import os
 import shlex
+import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,11 +63,17 @@ def _places(settings: Settings, root: Path) -> dict[str, str]:
     return {
         "report": "–" if report is None else _short(report),
         "lake": _short(Path(settings.lake.url)),
-        "dashboard": f"{prefix}zenml login --local",
-        "one more run": f"{prefix}zenml pipeline run pipelines.ingestion.ingest_activity",
-        "every hour": "churn ingest --every 1h",
-        "stop": "churn vault stop (all else ends by itself); make demo-clean removes everything",
+        "dashboard": f"{prefix}{_command('zenml')} login --local",
+        "one more run": f"{prefix}{_command('zenml')} pipeline run pipelines.ingestion.ingest_activity",
+        "every hour": f"{_command('churn')} ingest --every 1h",
+        "stop": f"{_command('churn')} vault stop (all else ends by itself); make demo-clean removes everything",
     }
+
+
+def _command(name: str) -> str:
+    """Write a command so that it can be typed here: with its folder when the environment is not activated."""
+    installed = Path(sys.executable).parent / name
+    return name if shutil.which(name) == str(installed) else shlex.quote(_short(installed))
 
 
 def _newest_report() -> Path | None:

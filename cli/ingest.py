@@ -63,12 +63,18 @@ def run_ingestion(until: datetime, *, backfill: bool = False) -> "IngestReport":
 
     Raises:
         ChurnError: the run failed closed.
+        KeyboardInterrupt: a person or the system stopped it; ZenML says so in a way of its own.
     """
+    from zenml.exceptions import RunInterruptedException
+
     from churn.ingestion.report import IngestReport
     from pipelines.ingestion import ingest_activity
 
     started = time.monotonic()
-    run = ingest_activity(until=until.isoformat(), backfill=backfill)
+    try:
+        run = ingest_activity(until=until.isoformat(), backfill=backfill)
+    except RunInterruptedException:
+        raise KeyboardInterrupt from None
     if run is None:
         raise StackError("the active stack only submits runs; use churn ingest --schedule, or zenml pipeline run")
     report = run.steps["ingest"].outputs["ingest_report"][0].load()

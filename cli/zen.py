@@ -1,6 +1,9 @@
 """ZenML as `churn` uses it: its store lies below the project unless the environment says otherwise."""
 
+import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -35,6 +38,16 @@ def prepare_zenml(root: Path, *, verbosity: Literal["WARN", "CRITICAL"] = "WARN"
     from zenml.utils.source_utils import set_custom_source_root
 
     set_custom_source_root(str(CHECKOUT))
+
+
+@contextmanager
+def alone_with_store(root: Path) -> Iterator[None]:
+    """Keep other processes that ask for this too out: two first uses of ZenML's store at once break its migration."""
+    home = zenml_home(root)
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / ".first-use.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def use_stack(name: str) -> None:

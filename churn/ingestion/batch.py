@@ -72,8 +72,7 @@ class BatchWriter:
         self._refuse_bad_share(pieces, collected.rejects)
         pieces[:] = [piece.without_rows() for piece in pieces]
         rows = derive_keys(tokenised(collected.frame, self.contract, self.subjects), self.contract)
-        commit_id = uuid4().hex
-        noted = REJECTS.to_frame()
+        commit_id, noted = uuid4().hex, REJECTS.to_frame()
         while True:
             table = self.open()
             live = {
@@ -88,14 +87,14 @@ class BatchWriter:
             rejects = pl.concat([collected.rejects.filter(taken), conflict_rejects(cut.conflicts, self.contract.key)])
             reports = account(live, cut, rejects, collected.repairs)
             self._refuse_bad_share(live.values(), rejects)
-            unnoted = rejects.join(noted, on=REJECTS.names(), how="anti", nulls_equal=True)
-            if unnoted.height:
-                quarantine.add(self.lake_url, self._quarantined(unnoted, pieces, commit_id), self.clock())
-                noted = pl.concat([noted, unnoted])
+            if not rejects.equals(noted.filter(taken)):
+                # After a conflict another row may be the duplicate: what was noted before must not count as well.
+                commit_id, noted = uuid4().hex, rejects
+                quarantine.add(self.lake_url, self._quarantined(rejects, pieces, commit_id), self.clock())
             newest = cut.fresh[self.contract.time].max()
             try:
                 table = table.append(
-                    self._stamped(cut.fresh, pieces, table.fence(FENCE) + 1),
+                    self._stamped(cut.fresh, pieces, table),
                     fence=FENCE,
                     transactions=[piece.transaction for piece in live.values() if piece.status != "unchanged"],
                     metadata={
@@ -136,15 +135,18 @@ class BatchWriter:
             pl.lit(self.contract.version, dtype=pl.Int64).alias("contract_version"),
         )
 
-    def _stamped(self, fresh: pl.DataFrame, pieces: Sequence[Piece], sequence: int) -> pl.DataFrame:
+    def _stamped(self, fresh: pl.DataFrame, pieces: Sequence[Piece], table: Pinned) -> pl.DataFrame:
+        """Add the audit columns, and nulls for columns that another version of the contract gave the table."""
+        foreign = {name: dtype for name, dtype in table.schema.items() if name not in self.contract.schema}
         files = pl.Series("source_file", [piece.source_file for piece in pieces], dtype=pl.String)
         return fresh.with_columns(
             files.gather(fresh[OBJECT]),
             pl.col(LINE).alias("source_line"),
             pl.lit(self.clock(), dtype=TIMESTAMP).alias("ingested_at"),
-            pl.lit(sequence, dtype=pl.Int64).alias("ingest_seq"),
+            pl.lit(table.fence(FENCE) + 1, dtype=pl.Int64).alias("ingest_seq"),
             pl.lit(self.contract.version, dtype=pl.Int64).alias("contract_version"),
-        ).select(self.contract.schema.names())
+            *(pl.lit(None, dtype=dtype).alias(name) for name, dtype in foreign.items()),
+        ).select(table.schema.names())
 
     def _log_commit(self, table: Pinned, reports: Sequence[ObjectReport]) -> None:
         counts = sum((report.counts for report in reports), Counts())

@@ -33,18 +33,20 @@ class Deduplicated:
 
 
 def derive_keys(frame: pl.DataFrame, contract: Contract) -> pl.DataFrame:
-    """Fill a missing key with a digest of the token and every other contract field.
+    """Fill a missing key with a digest of the token and every other contract field that holds something.
 
-    The digest is 128 bits of BLAKE2b in hex, the same for the same content wherever it is computed.
+    The digest is 128 bits of BLAKE2b in hex, the same for the same content wherever it is computed. Fields go in by
+    name and empty ones not at all, so that a column added to the contract leaves the keys of older rows as they are.
     """
     missing = frame[contract.key].is_null()
     if not missing.any():
         return frame
-    content = [name for name in (*contract.columns, ATTRIBUTES) if name != contract.key]
+    content = sorted(name for name in (*contract.columns, ATTRIBUTES) if name != contract.key)
     texts = frame.filter(missing).select(
         pl.concat_str(
-            [pl.lit(contract.stream)] + [pl.col(name).cast(pl.String).fill_null("\x00") for name in content],
+            [pl.lit(contract.stream)] + [pl.lit(f"{name}=") + pl.col(name).cast(pl.String) for name in content],
             separator="\x1f",
+            ignore_nulls=True,
         )
     )
     derived = [blake2b(text.encode(), digest_size=16).hexdigest() for text in texts.to_series()]

@@ -11,9 +11,10 @@ from churn.ingestion.batch import BatchWriter
 from churn.ingestion.report import IngestReport, LandingScan, StreamReport
 from churn.ingestion.stream_run import StreamRun
 from churn.lake.failures import lake_failures
+from churn.lake.table import open_table
 from churn.landing.zone import LandingZone
 from churn.privacy.keys import DataKey, KeySource
-from churn.privacy.subjects import SubjectMap
+from churn.privacy.subjects import TABLE, SubjectMap
 from churn.settings import STREAMS, Settings, Stream
 
 
@@ -72,9 +73,9 @@ class Ingestion:
             LakeFailed: the lake's storage refused or failed; the batch at hand was not written.
         """
         key = self._key_source.data_key()
-        subjects = SubjectMap(self._settings.lake.url, key)
         started = self._clock()
         with lake_failures(self._settings.lake.url):
+            subjects = self._subjects(key)
             streams = tuple(
                 run.ingest(self._writer(run, subjects, run_id), backfill=backfill)
                 for run in (self._stream(stream, key, now) for stream in STREAMS)
@@ -100,9 +101,9 @@ class Ingestion:
             LakeFailed: the lake's storage refused or failed; the batch at hand was not written.
         """
         key = self._key_source.data_key()
-        subjects = SubjectMap(self._settings.lake.url, key)
         started = self._clock()
         with lake_failures(self._settings.lake.url):
+            subjects = self._subjects(key)
             streams = self._replayed(key, subjects, now=now, run_id=run_id, reason=reason, source_file=source_file)
         return self._report(run_id, now, started, streams, backfill=False)
 
@@ -130,6 +131,15 @@ class Ingestion:
             for run in runs
             if files[run.contract.stream]
         )
+
+    def _subjects(self, key: DataKey) -> SubjectMap:
+        """Bind the subject map, unless it is gone: every known customer would silently become a new one."""
+        lake = self._settings.lake.url
+        tables = [open_table(f"{lake}/{stream}") for stream in STREAMS]
+        # Opened after the others: the first ingestion of all commits it first.
+        if any(table is not None and table.rows for table in tables) and open_table(f"{lake}/{TABLE}") is None:
+            raise ChurnError(f"{lake}/{TABLE}: is gone, but there are rows with its tokens; restore it from a copy")
+        return SubjectMap(lake, key)
 
     def _stream(self, stream: Stream, key: DataKey, now: datetime) -> StreamRun:
         settings = self._settings

@@ -12,7 +12,8 @@ from datetime import datetime
 import polars as pl
 
 from churn.contracts.model import TIMESTAMP
-from churn.errors import CommitConflict
+from churn.errors import ChurnError, CommitConflict
+from churn.ingestion.report import Counts
 from churn.lake.table import Pinned, create_table, open_table
 
 FENCE = "ingest"
@@ -81,6 +82,25 @@ def catch_up(lake_url: str, stream: str, table: Pinned) -> None:
             journal = create_table(journal_url(lake_url), SCHEMA, name="journal")
 
 
+def require_table(lake_url: str, stream: str) -> None:
+    """Refuse a table that is older than its journal: what it lost would be taken for ingested and never come back.
+
+    Raises:
+        ChurnError: the table was deleted, or restored from an old copy.
+    """
+    journal = open_table(journal_url(lake_url))
+    recorded = 0 if journal is None else journal.fence(f"journal:{stream}")
+    # Opened after the journal: another ingester commits to the table first.
+    table = open_table(f"{lake_url}/{stream}") if recorded else None
+    held = 0 if table is None else table.fence(FENCE)
+    if held < recorded:
+        raise ChurnError(
+            f"{lake_url}/{stream}: holds {held} of the {recorded} ingestions that the journal knows; restore the "
+            f"newest copy, or delete {journal_url(lake_url)}: it is made again from the tables, and what is missing "
+            "is ingested again from the landing zone"
+        )
+
+
 def read_stream(lake_url: str, stream: str) -> StreamJournal:
     """Return what the journal holds of a stream; an empty one when there is no journal yet."""
     journal = open_table(journal_url(lake_url))
@@ -106,18 +126,14 @@ def totals(lake_url: str) -> pl.DataFrame:
     """
     journal = open_table(journal_url(lake_url))
     rows = SCHEMA.to_frame() if journal is None else journal.scan().collect()
-    replayed = pl.col("status") == "replayed"
-    left_quarantine = pl.when(replayed).then(-(pl.col("appended") + pl.col("duplicate")))
+    # A replay reads again what was in quarantine before it; an object that could not be opened then held 0 rows.
+    before = pl.col("quarantined").shift(1, fill_value=0).over("stream", "object_id")
     return (
-        rows.filter(pl.col("object_id").is_not_null())
+        rows.filter(pl.col("object_id").is_not_null() & (pl.col("status") != "unchanged"))
+        .sort("ingest_seq")
+        .with_columns(pl.col("read", "quarantined") - before)
         .group_by("stream")
-        .agg(
-            objects=pl.col("source_file").n_unique(),
-            read=pl.col("read").filter(~replayed).sum(),
-            appended=pl.col("appended").sum(),
-            duplicate=pl.col("duplicate").sum(),
-            quarantined=left_quarantine.otherwise(pl.col("quarantined")).sum(),
-        )
+        .agg(pl.col("source_file").n_unique().alias("objects"), pl.col(*Counts.model_fields).sum())
         .sort("stream")
     )
 

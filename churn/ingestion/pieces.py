@@ -53,15 +53,32 @@ class Piece:
         return replace(self, decoded=NOTHING)
 
 
-def available_at(landed: LandingObject, *, now: datetime, closed_until: datetime | None, backfill: bool) -> datetime:
+def available_at(
+    landed: LandingObject, *, discovered: datetime, closed_until: datetime | None, replaced: bool, backfill: bool
+) -> datetime:
     """Return when the rows of an object became knowable.
 
-    That is the end of its landing hour; for an object that appeared in an hour an earlier run had already closed,
-    the end of the hour of its discovery, unless the run is declared a backfill.
+    That is the end of its landing hour; for an object that appeared in an hour an earlier run had already closed, or
+    replaces one that was taken, the end of the hour of its discovery, unless the run is declared a backfill.
     """
     end = landed.hour + HOUR
-    late = closed_until is not None and end <= closed_until
-    return end_of_hour(now) if late and not backfill else end
+    late = replaced or (closed_until is not None and end <= closed_until)
+    return discovered if late and not backfill else end
+
+
+def discovered_at(now: datetime, closed_until: datetime | None, clock: datetime) -> datetime:
+    """Return the end of the hour of a run's `now`, or of the last hour closed when that is later.
+
+    A run may look back, or its machine's clock be behind, and what it finds was still not known then. An hour closed
+    by mistake lies after the machine's `clock` and counts no further than that.
+    """
+    end = end_of_hour(now)
+    return end if closed_until is None else max(end, min(closed_until, end_of_hour(clock)))
+
+
+def unread_id(landed: LandingObject) -> str:
+    """Return the id of an object that was too large to be read: its etag stands for its content."""
+    return _object_id(landed, landed.etag.encode())
 
 
 def fetch(
@@ -74,10 +91,9 @@ def fetch(
     fault = None
     try:
         data = zone.read(landed, limits.max_object_bytes)
-        content = sha256(data).digest()
+        object_id = _object_id(landed, sha256(data).digest())
     except UnreadableObject as error:
-        data, content, fault = b"", landed.etag.encode(), (error.reason, None)
-    object_id = sha256(landed.path.encode() + b"\x00" + content).hexdigest()
+        data, object_id, fault = b"", unread_id(landed), (error.reason, None)
     status: ObjectStatus = "unreadable" if fault else "ingested"
     return Piece(landed, object_id, source_file, available, f"object:{object_id}", status, fault=fault), data
 
@@ -106,3 +122,7 @@ def only_lines(piece: Piece, lines: Collection[int]) -> Piece:
     frame = content.frame.filter(pl.col(LINE).is_in(list(chosen)))
     bad = tuple(item for item in content.bad_lines if item.line in chosen)
     return piece.with_rows(replace(content, frame=frame, bad_lines=bad))
+
+
+def _object_id(landed: LandingObject, content: bytes) -> str:
+    return sha256(landed.path.encode() + b"\x00" + content).hexdigest()

@@ -61,14 +61,18 @@ def open_rows(lake_url: str, *, reason: str | None = None, source_file: str | No
     journal = open_table(journal_url(lake_url))
     if table is None or journal is None:
         return SCHEMA.to_frame()
-    current = (
+    commits = (
         journal.scan(["stream", "source_file", "object_id", "commit_id", "ingest_seq", "status"])
         .filter(pl.col("object_id").is_not_null() & (pl.col("status") != "unchanged"))
         .sort("ingest_seq")
-        .unique(["stream", "source_file"], keep="last")
-        .select("stream", "object_id", "commit_id")
+        .collect()
     )
-    rows = table.scan().join(current, on=["stream", "object_id", "commit_id"], how="semi")
+    # A replay of the old content may be committed after its replacement was ingested, and says nothing of that.
+    file, content = ["stream", "source_file"], ["stream", "source_file", "object_id"]
+    contents = commits.filter(pl.col("status") != "replayed").unique(file, keep="last")
+    newest = commits.join(contents, on=content, how="semi", maintain_order="left").unique(file, keep="last")
+    current = newest.lazy().select(*content, "commit_id")
+    rows = table.scan().join(current, on=[*content, "commit_id"], how="semi")
     if reason is not None:
         rows = rows.filter(pl.col("reason") == reason)
     if source_file is not None:

@@ -7,11 +7,11 @@ from datetime import datetime
 
 from churn.contracts import Contract
 from churn.errors import ChurnError
-from churn.hours import HOUR, end_of_hour, floor_hour
+from churn.hours import HOUR, floor_hour
 from churn.ingestion import journal, quarantine
 from churn.ingestion.batch import BatchWriter
 from churn.ingestion.journal import StreamJournal
-from churn.ingestion.pieces import Piece, available_at, decoded, fetch, only_lines
+from churn.ingestion.pieces import Piece, available_at, decoded, discovered_at, fetch, only_lines, unread_id
 from churn.ingestion.report import ObjectReport, SchemaDifference, StreamReport, StreamScan
 from churn.lake.table import Pinned, open_table
 from churn.landing.zone import LandingObject, LandingZone, UnstableObject, VanishedObject
@@ -72,7 +72,8 @@ class StreamRun:
         overdue = table is not None and (known.closed_until is None or known.closed_until < closing)
         if fresh or overdue:
             table = writer.open()
-            pieces = self._pieces(fresh, table, known, backfill=backfill)
+            discovered = discovered_at(self.now, known.closed_until, writer.clock())
+            pieces = self._pieces(fresh, table, known, discovered, backfill=backfill)
             for batch, last in _batches(pieces, self.ingestion.batch_rows, self.ingestion.batch_objects):
                 table = self._commit(writer, batch, closed_until=closing if last else None)
         return self._report(table, known, [item.hour for item in landed])
@@ -95,15 +96,13 @@ class StreamRun:
             item = landed.get(str(name))
             if item is None:
                 raise ChurnError(f"{name}: no longer in the landing zone; upload it again to ingest its rows")
-            piece, data = fetch(self.zone, item, str(name), end_of_hour(self.now), self.landing)
-            if piece.object_id != object_id:
+            available = discovered_at(self.now, known.closed_until, writer.clock())
+            piece, data = fetch(self.zone, item, str(name), available, self.landing)
+            if object_id not in (piece.object_id, unread_id(item)):
                 raise ChurnError(f"{name}: was replaced since it was quarantined; `churn ingest` takes the new content")
-            piece = decoded(
-                replace(piece, status="replayed", transaction=f"replay:{object_id}:{commit_id}"),
-                data,
-                self.contract,
-                self.landing,
-            )
+            transaction = f"replay:{object_id}:{commit_id}"
+            piece = replace(piece, object_id=str(object_id), status="replayed", transaction=transaction)
+            piece = decoded(piece, data, self.contract, self.landing)
             if piece.fault is None and not rows["line"].is_null().any():
                 piece = only_lines(piece, rows["line"].to_list())
             self._note_differences(piece)
@@ -111,18 +110,36 @@ class StreamRun:
         return self._report(table, known, [])
 
     def catch_up(self) -> Pinned | None:
-        """Bring the journal up to the stream's table, if there is one."""
+        """Bring the journal up to the stream's table, if there is one.
+
+        Raises:
+            ChurnError: the table was deleted, or restored from an old copy.
+        """
+        journal.require_table(self.lake_url, self.contract.stream)
         table = open_table(f"{self.lake_url}/{self.contract.stream}")
         if table is not None:
             journal.catch_up(self.lake_url, self.contract.stream, table)
         return table
 
     def _pieces(
-        self, fresh: Sequence[LandingObject], table: Pinned, known: StreamJournal, *, backfill: bool
+        self,
+        fresh: Sequence[LandingObject],
+        table: Pinned,
+        known: StreamJournal,
+        discovered: datetime,
+        *,
+        backfill: bool,
     ) -> Iterator[Piece]:
+        taken = {name for name, _ in known.known}
         for landed in progress(fresh, f"ingesting {self.contract.stream}"):
             name = safe_name(landed.path, self.key)
-            available = available_at(landed, now=self.now, closed_until=known.closed_until, backfill=backfill)
+            available = available_at(
+                landed,
+                discovered=discovered,
+                closed_until=known.closed_until,
+                replaced=name in taken,
+                backfill=backfill,
+            )
             try:
                 piece, data = fetch(self.zone, landed, name, available, self.landing)
             except (UnstableObject, VanishedObject) as error:

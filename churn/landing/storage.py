@@ -127,7 +127,7 @@ class LocalStorage:
         """Write beside the target under a hidden name, then rename."""
         target = self._root / path
         with _refusals(self._place(path)):
-            target.parent.mkdir(parents=True, exist_ok=True)
+            self._make_folder(target.parent)
             partial = target.with_name(f".{secrets.token_hex(8)}.tmp")
             try:
                 partial.write_bytes(data)
@@ -135,6 +135,12 @@ class LocalStorage:
             except BaseException:
                 partial.unlink(missing_ok=True)
                 raise
+
+    def _make_folder(self, folder: Path) -> None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except (FileNotFoundError, NotADirectoryError, FileExistsError):
+            raise StorageError(f"{self._root}: no folder can be made there; mend landing.url") from None
 
     def _place(self, path: str) -> str:
         return str(self._root / known_folder(path))

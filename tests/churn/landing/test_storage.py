@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from churn.landing.storage import open_storage
+from churn.landing.storage import StorageError, open_storage
 
 
 @pytest.mark.parametrize("swapped", ["file", "folder"])
@@ -29,3 +29,9 @@ def test_a_disk_that_fails_is_named_and_the_file_is_not(tmp_path: Path) -> None:
         storage.read("activity/jane/" + "a" * 300)
     assert f"{tmp_path}/activity:" in str(caught.value)
     assert "jane" not in str(caught.value)
+
+
+def test_a_file_in_the_way_of_the_landing_zone_is_named(tmp_path: Path) -> None:
+    (tmp_path / "taken").touch()
+    with pytest.raises(StorageError, match=r"taken/landing: no folder can be made there; mend landing\.url"):
+        open_storage(str(tmp_path / "taken" / "landing"), {}).write("activity/a.csv", b"x")
