@@ -47,6 +47,8 @@ def ingest(
         raise typer.BadParameter("--every, --until and --schedule exclude one another")
     period = _period(every) if every else None
     at = moment(until) if until else None
+    if at and at > utc_now():
+        raise typer.BadParameter(f"{until} has not come yet; its hours are still open", param_hint="--until")
     prepare_zenml(project_root(), verbosity="CRITICAL")
     if environment:
         use_stack(environment)

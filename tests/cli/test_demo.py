@@ -5,14 +5,16 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 from zenml.exceptions import RunInterruptedException
+from zenml.utils.source_utils import set_custom_source_root
 
 import cli.demo
 import cli.ingest
-import pipelines.ingestion
 import vault.datakey
 from churn.ingestion.report import IngestReport
 from cli.demo_summary import _command
+from cli.main import app
 from cli.zen import alone_with_store, zenml_home
 from tests.world import START, make_event, world_in
 
@@ -63,10 +65,19 @@ def test_commands_that_the_demo_names_can_be_typed(
     assert _command("churn") == ("churn" if activated else ".venv/bin/churn")
 
 
-def test_a_run_that_was_stopped_ends_like_any_interrupted_command(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_was_stopped_ends_like_any_interrupted_command(
+    project_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def stopped(**arguments: object) -> None:
         raise RunInterruptedException("The execution was interrupted.")
 
-    monkeypatch.setattr(pipelines.ingestion, "ingest_activity", stopped)
+    set_custom_source_root(str(project_root))
+    monkeypatch.setattr("pipelines.ingestion.ingest_activity", stopped)
     with pytest.raises(KeyboardInterrupt):
         cli.ingest.run_ingestion(START)
+
+
+def test_hours_that_are_still_to_come_cannot_be_closed() -> None:
+    result = CliRunner().invoke(app, ["ingest", "--until", "9000-01-01"])
+    assert result.exit_code == 2
+    assert "has not come yet" in result.output
