@@ -63,7 +63,7 @@ def test_a_replacing_uploader_never_makes_a_mixture(world: World) -> None:
 
 
 def test_an_uploader_that_writes_in_place_never_makes_a_mixture(world: World) -> None:
-    """What stands half-written while nobody writes cannot be told from a whole object, so a version may lack its end."""
+    """What stands half-written while nobody writes looks like a whole object, so a version may lack its end."""
     versions = [version(number) for number in range(20)]
     world.upload(versions[0])
     path = the_object(world)
