@@ -185,7 +185,7 @@ class SubjectMap:
         if sum(cache.height for cache in self._cache.values()) + found.height > self._cache_size:
             self._cached_files.clear()
             self._cache.clear()
-        kept = found.head(self._cache_size)
+        kept = _compact(found.head(self._cache_size))
         cache = self._cache.get(kind)
         self._cache[kind] = kept if cache is None else pl.concat([cache, kept], rechunk=True)
         if kept.height == found.height:
@@ -193,6 +193,11 @@ class SubjectMap:
 
     def __repr__(self) -> str:
         return f"SubjectMap({self._uri!r})"
+
+
+def _compact(frame: pl.DataFrame) -> pl.DataFrame:
+    """Copy strings out of the columns they were picked from: a picked string keeps its whole column in memory."""
+    return pl.DataFrame({name: frame[name].to_list() for name in frame.columns}, schema=frame.schema)
 
 
 def _is_text(value: str) -> bool:
