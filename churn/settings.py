@@ -140,7 +140,7 @@ def load_settings(environment: str, root: Path) -> Settings:
     try:
         settings = Settings.model_validate(document)
     except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'the file'}: {e['msg']}" for e in error.errors())
         raise SettingsError(f"{path}: {faults}") from None
     if settings.environment != environment:
         raise SettingsError(f"{path}: environment is {settings.environment}, expected {environment}")

@@ -10,7 +10,8 @@ from cli.options import EnvironmentOption, JsonOption, settings_of, utc_now
 app = typer.Typer(help="Rows and objects that were refused.", no_args_is_help=True)
 Reason = Annotated[str | None, typer.Option(help="Only what was refused for this reason.")]
 Object = Annotated[str | None, typer.Option("--object", metavar="SAFE_NAME", help="Only this object.")]
-SHOWN = ("stream", "source_file", "line", "rows", "reason", "column", "contract_version", "quarantined_at")
+SHOWN = ("reason", "column", "line", "rows", "quarantined_at", "source_file")
+"""The source file begins with its stream and comes last, where a long one has room."""
 
 
 @app.command()

@@ -31,13 +31,16 @@ def replay(
     from churn.sources.registry import open_source
     from churn.sources.replay import replay as upload
 
+    first, end = moment(since) if since else None, moment(until) if until else None
+    if first and end and first >= end:
+        raise typer.BadParameter(f"{until} does not come after --from {since}", param_hint="--until")
     zone = absolute_url(landing, Path.cwd()) if landing else settings_of(environment).landing.url
     report = upload(
         open_source(source, path),
         LandingZone(zone),
         per=per,
-        since=moment(since) if since else None,
-        until=moment(until) if until else None,
+        since=first,
+        until=end,
         format=format,
         speed=speed,
     )

@@ -23,7 +23,13 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[obje
         table.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for number, row in enumerate(cells):
         table.add_row(*map(_text, row), end_section=total and number == len(cells) - 2)
-    Console(soft_wrap=False).print(table)
+    console = Console(soft_wrap=False)
+    if not console.is_terminal:
+        # A pipe or a file has no width: nothing is folded, so that names can be searched for and copied.
+        console.width = max(
+            console.width, console.measure(table, options=console.options.update(max_width=10_000)).maximum
+        )
+    console.print(table)
 
 
 def print_totals(title: str, totals: "pl.DataFrame") -> None:

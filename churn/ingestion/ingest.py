@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from churn.contracts import load_contract
-from churn.errors import ChurnError
+from churn.errors import ChurnError, TooManyBadRows
 from churn.ingestion import quarantine
 from churn.ingestion.batch import BatchWriter
 from churn.ingestion.report import IngestReport, LandingScan, StreamReport
@@ -69,18 +69,23 @@ class Ingestion:
 
         Raises:
             KeyUnavailable: the data key cannot be had; nothing was written.
-            TooManyBadRows: a batch is too bad; it and what follows was not written.
+            TooManyBadRows: a batch is too bad; it and what follows in its stream was not written, other streams were.
             LakeFailed: the lake's storage refused or failed; the batch at hand was not written.
         """
         key = self._key_source.data_key()
         started = self._clock()
+        streams: list[StreamReport] = []
+        refused: list[TooManyBadRows] = []
         with lake_failures(self._settings.lake.url):
             subjects = self._subjects(key)
-            streams = tuple(
-                run.ingest(self._writer(run, subjects, run_id), backfill=backfill)
-                for run in (self._stream(stream, key, now) for stream in STREAMS)
-            )
-        return self._report(run_id, now, started, streams, backfill=backfill)
+            for run in [self._stream(stream, key, now) for stream in STREAMS]:
+                try:
+                    streams.append(run.ingest(self._writer(run, subjects, run_id), backfill=backfill))
+                except TooManyBadRows as error:
+                    refused.append(error)
+        if refused:
+            raise refused[0]
+        return self._report(run_id, now, started, tuple(streams), backfill=backfill)
 
     def replay_quarantine(
         self, *, now: datetime, run_id: str, reason: str | None = None, source_file: str | None = None
@@ -97,7 +102,7 @@ class Ingestion:
 
         Raises:
             KeyUnavailable: the data key cannot be had; nothing was written.
-            ChurnError: no quarantined row fits the choice, or an object was removed or replaced since.
+            ChurnError: no quarantined row fits the choice, or every chosen object was removed or replaced since.
             LakeFailed: the lake's storage refused or failed; the batch at hand was not written.
         """
         key = self._key_source.data_key()

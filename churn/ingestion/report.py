@@ -88,7 +88,7 @@ class StreamReport(_Frozen):
     batches: int
     objects: tuple[ObjectReport, ...]
     postponed: int
-    """Objects replaced or removed while being read; the next run takes them."""
+    """Objects replaced or removed before they could be read; the next run takes them if they are there."""
     differences: tuple[SchemaDifference, ...]
     closed_until: datetime | None
     """End of the last landing hour this stream has been read through."""

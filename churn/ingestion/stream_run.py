@@ -81,13 +81,16 @@ class StreamRun:
     def replay(self, writer: BatchWriter, files: set[str]) -> StreamReport:
         """Read the quarantined records of `files` (safe names) again, each object in a commit of its own.
 
+        An object that was removed or replaced since is left as it is and logged.
+
         Raises:
-            ChurnError: an object was removed or replaced since.
+            ChurnError: that is so of all of them.
         """
         known = journal.read_stream(self.lake_url, self.contract.stream)
         landed = {safe_name(item.path, self.key): item for item in self.zone.objects(self.contract.stream)}
         held = quarantine.open_rows(self.lake_url).filter(stream=self.contract.stream)
         table: Pinned | None = None
+        gone: list[str] = []
         for (name, object_id, commit_id), rows in held.group_by(
             "source_file", "object_id", "commit_id", maintain_order=True
         ):
@@ -95,11 +98,13 @@ class StreamRun:
                 continue
             item = landed.get(str(name))
             if item is None:
-                raise ChurnError(f"{name}: no longer in the landing zone; upload it again to ingest its rows")
+                gone.append(f"{name}: no longer in the landing zone; upload it again to ingest its rows")
+                continue
             available = discovered_at(self.now, known.closed_until, writer.clock())
             piece, data = fetch(self.zone, item, str(name), available, self.landing)
             if object_id not in (piece.object_id, unread_id(item)):
-                raise ChurnError(f"{name}: was replaced since it was quarantined; `churn ingest` takes the new content")
+                gone.append(f"{name}: was replaced since it was quarantined; `churn ingest` takes the new content")
+                continue
             transaction = f"replay:{object_id}:{commit_id}"
             piece = replace(piece, object_id=str(object_id), status="replayed", transaction=transaction)
             piece = decoded(piece, data, self.contract, self.landing)
@@ -107,6 +112,11 @@ class StreamRun:
                 piece = only_lines(piece, rows["line"].to_list())
             self._note_differences(piece)
             table = self._commit(writer, [piece], closed_until=None)
+        if gone and table is None:
+            raise ChurnError(gone[0])
+        for why in gone:
+            log.warning("not_replayed", stream=self.contract.stream, why=why)
+        self._postponed += len(gone)
         return self._report(table, known, [])
 
     def catch_up(self) -> Pinned | None:

@@ -115,6 +115,7 @@ def test_debugging_keeps_the_traceback(churn: Churn, monkeypatch: pytest.MonkeyP
         ["ingest", "--until", "yesterday"],
         ["replay", "--from", "yesterday"],
         ["replay", "--format", "xml"],
+        ["replay", "--from", "1998-01-02", "--until", "1998-01-02"],
         ["quarantine", "replay"],
         ["quarantine", "replay", "--all", "--reason", "missing:customer_id"],
         ["snapshot", "--environment", "moon"],

@@ -169,6 +169,18 @@ def test_too_many_bad_rows_stop_the_run_with_nothing_written(world: "World", eve
     assert open_table(f"{strict.lake}/subjects") is None
 
 
+def test_a_stream_that_is_too_bad_holds_up_no_other(world: "World", event: Event) -> None:
+    strict = world.with_ingestion(max_bad_share=0.1)
+    strict.upload([event(i, customer_id=None) for i in range(40)])
+    strict.upload([{"customer_id": "42", "valid_from": "2026-03-01T00:00:00Z"}], stream="customers")
+
+    with pytest.raises(TooManyBadRows):
+        strict.ingest()
+
+    assert strict.rows("customers").height == 1
+    assert strict.rows().is_empty()
+
+
 def test_without_the_key_nothing_is_written(world: "World", event: Event) -> None:
     world.upload([event(0)])
     world.key = type(world.key)(broken=True)

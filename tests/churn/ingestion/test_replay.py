@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from churn.contracts import Contract
+from churn.errors import ChurnError
 from churn.ingestion import quarantine
 from churn.ingestion.journal import totals
 from churn.ingestion.pieces import Piece, decoded
@@ -83,3 +84,18 @@ def test_a_conflict_that_turns_around_while_another_ingester_commits_is_in_quara
 
     assert (report.counts.duplicate, report.counts.quarantined) == (1, 1)
     assert quarantine.open_rows(world.lake)["line"].to_list() == [1]
+
+
+def test_a_replay_passes_over_objects_that_are_gone_unless_all_are(world: World) -> None:
+    for name in ("part-0.jsonl", "part-1.jsonl"):
+        world.upload([make_event(0, event_id=name, event_time="1980-01-01T00:00:00Z")], name=name)
+    world.ingest()
+    landing = world.root / "landing" / "activity" / "dt=2026-03-01" / "hour=10"
+    (landing / "part-0.jsonl").unlink()
+
+    report = world.ingestion().replay_quarantine(now=LATER, run_id="replay")
+
+    assert (report.counts.read, report.streams[0].postponed) == (1, 1)
+    (landing / "part-1.jsonl").unlink()
+    with pytest.raises(ChurnError, match=r"part-0\.jsonl: no longer in the landing zone"):
+        world.ingestion().replay_quarantine(now=LATER, run_id="replay")
