@@ -24,7 +24,7 @@ demo: setup ## Replay a real data set and ingest it; SOURCE=online_retail, DATA=
 
 demo-clean: ## Stop what the demo started and remove what it made
 	@if [ -x $(BIN)/churn ]; then $(BIN)/churn vault stop; fi
-	@rm -rf .churn
+	@rm -rf .churn .zen
 
 test: setup ## Run the tests, two at a time
 	@$(BIN)/pytest -n 2 --dist loadfile -m "not slow" $(ARGS)
