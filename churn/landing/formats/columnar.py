@@ -63,7 +63,7 @@ def decode_parquet(data: bytes, *, wanted: Collection[str], limits: LandingSetti
     )
 
 
-_BROKEN = (OSError, ValueError, TypeError, KeyError, IndexError, OverflowError, MemoryError, NotImplementedError)
+_BROKEN = (OSError, ValueError, TypeError, KeyError, IndexError, OverflowError, MemoryError)
 """What PyArrow raises for damaged files, beside errors of its own; memory runs out at sizes nobody meant."""
 
 
