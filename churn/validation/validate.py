@@ -13,10 +13,7 @@ from churn.validation.attributes import collect_attributes
 from churn.validation.casts import NO_FAULT, Cast, fault_where
 from churn.validation.codes import cast_code
 from churn.validation.decimals import cast_decimal
-from churn.validation.schema import SchemaChange, missing_required, schema_changes
 from churn.validation.timestamps import cast_timestamp
-
-__all__ = ["OBJECT", "SchemaChange", "Validated", "missing_required", "schema_changes", "validate"]
 
 OBJECT = "__object"
 """Column that holds the ordinal of the object within the batch."""
@@ -33,13 +30,11 @@ class Validated:
             `__object` and `__line`.
         rejects: `__object`, `__line`, `reason`, `column`: the first fault of each bad row, in contract order.
         repairs: `__object`, `kind`, `rows`: accepted rows that each kind of repair changed, by object.
-        changes: how the columns of the batch differ from the contract.
     """
 
     frame: pl.DataFrame
     rejects: pl.DataFrame
     repairs: pl.DataFrame
-    changes: tuple[SchemaChange, ...]
 
 
 def validate(frame: pl.DataFrame, contract: Contract, *, timezone: str, skew: timedelta) -> Validated:
@@ -78,8 +73,7 @@ def validate(frame: pl.DataFrame, contract: Contract, *, timezone: str, skew: ti
         good = pl.select(pl.all_horizontal(fault.is_null() for fault in faults.values())).to_series()
         rows = rows.filter(good)
         masks = {kind: mask.filter(good) for kind, mask in masks.items()}
-    seen = {name: str(dtype) for name, dtype in frame.schema.items() if name not in _BOOKKEEPING}
-    return Validated(rows, rejects, _repairs(rows[OBJECT], masks), tuple(schema_changes(seen, contract)))
+    return Validated(rows, rejects, _repairs(rows[OBJECT], masks))
 
 
 def _field(frame: pl.DataFrame, field: ContractField, timezone: str) -> Cast:
