@@ -14,7 +14,7 @@ from churn.hours import HOUR, end_of_hour
 from churn.ingestion.report import ObjectStatus
 from churn.landing.decode import decode
 from churn.landing.decoded import LINE, Decoded
-from churn.landing.zone import LandingObject, LandingZone
+from churn.landing.zone import LandingObject, LandingZone, TooLarge
 from churn.settings import LandingSettings
 from churn.validation.schema import missing_required
 
@@ -26,6 +26,7 @@ class Piece:
     """A landing object with what was found in it.
 
     Attributes:
+        landed: the version that was read, or was found to be too large.
         object_id: SHA-256 of path and content, in hex.
         source_file: path with an unsafe file name tokenised.
         transaction: Delta application transaction that marks it as taken.
@@ -90,10 +91,10 @@ def fetch(
     """
     fault = None
     try:
-        data = zone.read(landed, limits.max_object_bytes)
+        landed, data = zone.read(landed, limits.max_object_bytes)
         object_id = _object_id(landed, sha256(data).digest())
-    except UnreadableObject as error:
-        data, object_id, fault = b"", unread_id(landed), (error.reason, None)
+    except TooLarge as error:
+        landed, data, object_id, fault = error.found, b"", unread_id(error.found), (error.reason, None)
     status: ObjectStatus = "unreadable" if fault else "ingested"
     return Piece(landed, object_id, source_file, available, f"object:{object_id}", status, fault=fault), data
 

@@ -102,7 +102,7 @@ class StreamRun:
                 continue
             available = discovered_at(self.now, known.closed_until, writer.clock())
             piece, data = fetch(self.zone, item, str(name), available, self.landing)
-            if object_id not in (piece.object_id, unread_id(item)):
+            if object_id not in (piece.object_id, unread_id(piece.landed)):
                 gone.append(f"{name}: was replaced since it was quarantined; `churn ingest` takes the new content")
                 continue
             transaction = f"replay:{object_id}:{commit_id}"

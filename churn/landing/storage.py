@@ -25,6 +25,10 @@ class StorageError(ChurnError):
     """The storage refused or failed; the message names the place and never the object."""
 
 
+class Replaced(ChurnError):
+    """The file is no longer the version that was asked for."""
+
+
 @dataclass(frozen=True)
 class Entry:
     """One file: its `etag` changes whenever the bytes do, `regular` is false for symlinks, pipes and the like."""
@@ -47,8 +51,8 @@ class Storage(Protocol):
     def look(self, path: str) -> Entry:
         """Return what the storage says of a file now; FileNotFoundError when it is gone."""
 
-    def read(self, path: str) -> bytes:
-        """Return the bytes; FileNotFoundError when it is gone."""
+    def read(self, path: str, etag: str) -> bytes:
+        """Return the bytes of the version with this etag; Replaced when there is another, FileNotFoundError if none."""
 
     def write(self, path: str, data: bytes) -> None:
         """Replace the object as one act: a reader sees all of it or none."""
@@ -102,13 +106,16 @@ class LocalStorage:
         with _refusals(self._place(path)):
             return _local_entry(path, (self._root / path).lstat())
 
-    def read(self, path: str) -> bytes:
-        """Return the bytes of a regular file."""
+    def read(self, path: str, etag: str) -> bytes:
+        """Return the bytes of a regular file, if what was opened is the version asked for."""
         with _refusals(self._place(path)):
             descriptor = self._open(path)
             with os.fdopen(descriptor, "rb") as file:
-                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                opened = _local_entry(path, os.fstat(descriptor))
+                if not opened.regular:
                     raise FileNotFoundError
+                if opened.etag != etag:
+                    raise Replaced(self._place(path))
                 return file.read()
 
     def _open(self, path: str) -> int:
@@ -194,10 +201,22 @@ class RemoteStorage:
             self._fs.invalidate_cache()
             return _remote_entry(path, self._fs.info(f"{self._root}/{path}"))
 
-    def read(self, path: str) -> bytes:
-        """Return the bytes of an object."""
+    def read(self, path: str, etag: str) -> bytes:
+        """Return the bytes of an object.
+
+        S3 gives content that comes back its old etag, and s3fs asks for the etag it saw when opening; the other
+        stores never use an etag twice, so that looking before and after is enough.
+        """
         with _failures(self._place(path)):
-            return bytes(self._fs.cat_file(f"{self._root}/{path}"))
+            try:
+                with self._fs.open(f"{self._root}/{path}", "rb", cache_type="none") as file:
+                    opened = getattr(file, "details", None)
+                    if opened is None or _remote_etag(opened) == etag:
+                        return bytes(file.read())
+            except OSError as error:
+                if error.errno != errno.EBUSY:
+                    raise
+            raise Replaced(self._place(path))
 
     def write(self, path: str, data: bytes) -> None:
         """Put the object; object stores show it whole or not at all."""

@@ -1,14 +1,14 @@
 """The landing zone as ingestion sees it: hourly objects that are listed, read whole, and written by uploaders."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from churn.errors import ChurnError, UnreadableObject
 from churn.hours import floor_hour
 from churn.landing.layout import Format, is_hidden, known_folder, object_path, parse_day, parse_path
-from churn.landing.storage import Entry, open_storage
+from churn.landing.storage import Entry, Replaced, open_storage
 
 READ_ATTEMPTS = 3
 
@@ -38,6 +38,14 @@ class LandingObject:
     compressed: bool
     size: int
     etag: str
+
+
+class TooLarge(UnreadableObject):
+    """An object that stores more than may be read; `found` is the object as it was then."""
+
+    def __init__(self, found: LandingObject, max_bytes: int) -> None:
+        super().__init__("too_large", f"the object stores more than {max_bytes} bytes")
+        self.found = found
 
 
 @dataclass(frozen=True)
@@ -97,24 +105,30 @@ class LandingZone:
         """Return the raw paths of `listing` that no ingestion will ever read; make them safe before showing them."""
         return self.listing(stream, since).strays
 
-    def read(self, item: LandingObject, max_bytes: int | None = None) -> bytes:
-        """Return the stored bytes of one version of the object, never a mixture of two.
+    def read(self, item: LandingObject, max_bytes: int | None = None) -> tuple[LandingObject, bytes]:
+        """Return one version of the object, never a mixture of two.
+
+        Returns:
+            The object with the size and etag of that version, which may be newer than `item`, and its stored bytes.
 
         Raises:
-            UnreadableObject: it stores more than `max_bytes` (reason `too_large`).
+            TooLarge: it stores more than `max_bytes`.
             UnstableObject: it was replaced during each of three attempts.
             VanishedObject: it is gone.
         """
         for _ in range(READ_ATTEMPTS):
             before = self._look(item)
-            if max_bytes is not None and before.size > max_bytes:
-                raise UnreadableObject("too_large", f"the object stores more than {max_bytes} bytes")
+            found = replace(item, size=before.size, etag=before.etag)
+            if max_bytes is not None and found.size > max_bytes:
+                raise TooLarge(found, max_bytes)
             try:
-                data = self._storage.read(item.path)
+                data = self._storage.read(item.path, found.etag)
+            except Replaced:
+                continue
             except FileNotFoundError:
                 raise self._gone(item) from None
-            if self._look(item).etag == before.etag:
-                return data
+            if self._look(item).etag == found.etag:
+                return found, data
         raise UnstableObject(
             f"{self._place(item)}: an object is replaced faster than it can be read; "
             "let uploaders write it once, it is tried again in the next run"
@@ -140,8 +154,9 @@ class LandingZone:
         """Tell whether exactly these bytes are already stored under this name."""
         path = object_path(stream, hour, name)
         try:
-            return self._storage.look(path).size == len(data) and self._storage.read(path) == data
-        except FileNotFoundError:
+            found = self._storage.look(path)
+            return found.size == len(data) and self._storage.read(path, found.etag) == data
+        except (FileNotFoundError, Replaced):
             return False
 
     def _folders(self, stream: str, first: datetime | None) -> list[str]:

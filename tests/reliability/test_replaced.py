@@ -13,6 +13,7 @@ import pytest
 from churn.ingestion import journal
 from churn.ingestion.report import Counts
 from churn.landing.storage import LocalStorage
+from churn.landing.zone import LandingObject, LandingZone
 from tests.world import World, make_event
 
 ROWS = 400
@@ -99,8 +100,8 @@ def replace_after_reads(
     read = LocalStorage.read
     left = [times]
 
-    def hooked(storage: LocalStorage, path: str) -> bytes:
-        data = read(storage, path)
+    def hooked(storage: LocalStorage, path: str, etag: str) -> bytes:
+        data = read(storage, path, etag)
         if path.endswith("part-0.jsonl") and left[0]:
             left[0] -= 1
             act(world.root / "landing" / path)
@@ -156,3 +157,30 @@ def test_an_object_that_vanishes_while_being_read_is_left_out(world: World, monk
 
     assert (report.streams[0].postponed, report.counts) == (1, Counts(read=1, appended=1))
     assert world.ingest().streams[0].postponed == 0
+
+
+@pytest.mark.parametrize("limit", [1_000, 10_000], ids=["too-large", "readable"])
+def test_content_that_came_between_listing_and_reading_is_not_noted_as_what_was_listed(
+    world: World, monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    landing = world.settings.landing.model_copy(update={"max_object_bytes": limit})
+    world = World(world.root, world.settings.model_copy(update={"landing": landing}))
+    world.upload([make_event(0)])
+    path, aside = the_object(world), world.root / "aside"
+    listed = LandingZone.objects
+
+    def list_then_replace(zone: LandingZone, stream: str) -> list[LandingObject]:
+        items = listed(zone, stream)
+        if stream == "activity":
+            path.rename(aside)
+            path.write_text("".join(json.dumps(make_event(number)) + "\n" for number in range(1, 21)))
+        return items
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LandingZone, "objects", list_then_replace)
+        first = world.ingest().streams[0].objects
+    assert [item.bytes for item in first] == [path.stat().st_size]
+    aside.rename(path)
+
+    assert world.ingest().counts.appended == 1
+    assert "e0" in world.rows()["event_id"]

@@ -9,6 +9,7 @@ from churn.landing.storage import StorageError, open_storage
 def test_a_symlink_is_not_followed_even_right_before_the_read(tmp_path: Path, swapped: str) -> None:
     storage = open_storage(str(tmp_path / "root"), {})
     storage.write("folder/file", b"mine")
+    etag = storage.look("folder/file").etag
     (tmp_path / "outside").mkdir()
     (tmp_path / "outside" / "file").write_bytes(b"secret")
     at = tmp_path / "root" / "folder"
@@ -19,14 +20,14 @@ def test_a_symlink_is_not_followed_even_right_before_the_read(tmp_path: Path, sw
         at.mkdir()
         (at / "file").symlink_to(tmp_path / "outside" / "file")
     with pytest.raises(FileNotFoundError):
-        storage.read("folder/file")
+        storage.read("folder/file", etag)
 
 
 def test_a_disk_that_fails_is_named_and_the_file_is_not(tmp_path: Path) -> None:
     storage = open_storage(f"file://{tmp_path}", {})
     storage.write("activity/jane/a.csv", b"x")
     with pytest.raises(Exception, match="File name too long") as caught:
-        storage.read("activity/jane/" + "a" * 300)
+        storage.read("activity/jane/" + "a" * 300, "any")
     assert f"{tmp_path}/activity:" in str(caught.value)
     assert "jane" not in str(caught.value)
 

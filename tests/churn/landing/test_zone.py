@@ -46,7 +46,7 @@ def test_what_was_written_is_listed_and_read_back(any_zone: LandingZone) -> None
 
     assert (found.path, found.hour, found.name) == (f"{FOLDER}/a.jsonl.gz", HOUR, "a.jsonl.gz")
     assert (found.format, found.compressed, found.size) == ("jsonl", True, 5)
-    assert any_zone.read(found) == b"first"
+    assert any_zone.read(found) == (found, b"first")
     assert any_zone.etag(found) == found.etag
 
 
@@ -165,7 +165,7 @@ def test_a_name_off_the_layout_is_not_written(zone: LandingZone, tmp_path: Path,
 def test_a_large_object_is_refused_before_all_of_it_is_read(any_zone: LandingZone) -> None:
     any_zone.write("activity", HOUR, "a.csv", bytes(1_000))
     (item,) = any_zone.objects("activity")
-    assert len(any_zone.read(item, max_bytes=1_000)) == 1_000
+    assert any_zone.read(item, max_bytes=1_000) == (item, bytes(1_000))
     with pytest.raises(UnreadableObject, match="999 bytes") as caught:
         any_zone.read(item, max_bytes=999)
     assert caught.value.reason == "too_large"
@@ -189,8 +189,8 @@ def replacing(zone: LandingZone, monkeypatch: pytest.MonkeyPatch, times: int) ->
     read = storage.read
     versions: list[bytes] = []
 
-    def read_then_replace(path: str) -> bytes:
-        data = read(path)
+    def read_then_replace(path: str, etag: str) -> bytes:
+        data = read(path, etag)
         if len(versions) < times:
             versions.append(f"version {len(versions) + 2}".encode())
             storage.write(path, versions[-1])
@@ -206,7 +206,9 @@ def test_an_object_replaced_while_being_read_is_read_again(
     any_zone.write("activity", HOUR, "a.csv", b"version 1")
     (item,) = any_zone.objects("activity")
     replacing(any_zone, monkeypatch, times=2)
-    assert any_zone.read(item) == b"version 3"
+    found, data = any_zone.read(item)
+    assert data == b"version 3"
+    assert found.etag == any_zone.etag(item) != item.etag
 
 
 def test_an_object_replaced_again_and_again_is_left_for_later(
@@ -218,6 +220,28 @@ def test_an_object_replaced_again_and_again_is_left_for_later(
     with pytest.raises(UnstableObject, match="next run") as caught:
         any_zone.read(item)
     assert "jane" not in str(caught.value)
+
+
+def test_content_that_came_and_went_during_the_read_is_not_taken_for_what_lies_there(
+    zone: LandingZone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zone.write("activity", HOUR, "a.csv", b"first")
+    (item,) = zone.objects("activity")
+    path, aside = tmp_path / item.path, tmp_path / "aside"
+    storage, read = zone._storage, zone._storage.read
+
+    def read_another(*arguments: str) -> bytes:
+        monkeypatch.setattr(storage, "read", read)
+        path.rename(aside)
+        path.write_bytes(b"other")
+        try:
+            return read(*arguments)
+        finally:
+            aside.rename(path)
+
+    monkeypatch.setattr(storage, "read", read_another)
+
+    assert zone.read(item) == (item, b"first")
 
 
 def test_holds_compares_every_byte(any_zone: LandingZone) -> None:
@@ -268,7 +292,7 @@ def test_a_landing_zone_may_itself_be_reached_through_a_symlink(tmp_path: Path) 
     (tmp_path / "landing").symlink_to(tmp_path / "disk")
     zone = LandingZone(str(tmp_path / "landing"))
     zone.write("activity", HOUR, "a.csv", b"x")
-    assert [zone.read(item) for item in zone.objects("activity")] == [b"x"]
+    assert [zone.read(item)[1] for item in zone.objects("activity")] == [b"x"]
 
 
 def test_a_pipe_is_a_stray_and_never_opened(zone: LandingZone, tmp_path: Path) -> None:

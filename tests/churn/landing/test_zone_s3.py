@@ -1,13 +1,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol, cast
 from uuid import uuid4
 
 import fsspec
 import pytest
 
 from churn.errors import ChurnError, UnreadableObject
+from churn.landing.storage import RemoteStorage
 from churn.landing.zone import LandingZone, UnstableObject, VanishedObject
 
 HOUR = datetime(2026, 3, 29, 1, tzinfo=UTC)
@@ -46,7 +47,7 @@ def test_what_one_client_writes_another_lists_and_reads(bucket: Bucket) -> None:
     reader = bucket.zone()
     (found,) = reader.objects("activity")
     assert (found.hour, found.name, found.size) == (HOUR, "a.jsonl.gz", 5)
-    assert reader.read(found) == b"first"
+    assert reader.read(found) == (found, b"first")
     assert reader.etag(found) == found.etag
 
 
@@ -68,7 +69,7 @@ def test_uploads_by_others_are_seen_by_a_client_that_listed_before(bucket: Bucke
     assert [item.name for item in reader.objects("activity")] == ["a.csv", "b.csv", "c.csv"]
     assert [item.name for item in reader.objects("activity", since=HOUR)] == ["a.csv", "b.csv", "c.csv"]
     assert reader.etag(before) == reader.objects("activity")[0].etag != before.etag
-    assert reader.read(before) == b"ONE"
+    assert reader.read(before) == (reader.objects("activity")[0], b"ONE")
 
 
 def test_since_gives_the_end_of_the_whole_listing(bucket: Bucket) -> None:
@@ -97,14 +98,14 @@ def test_names_with_special_characters_are_read_as_they_are(bucket: Bucket) -> N
         zone.write("activity", HOUR, name, name.encode())
     found = zone.objects("activity")
     assert sorted(item.name for item in found) == sorted(names)
-    assert [zone.read(item).decode() for item in found] == [item.name for item in found]
+    assert [zone.read(item)[1].decode() for item in found] == [item.name for item in found]
 
 
 def test_a_large_object_is_refused(bucket: Bucket) -> None:
     zone = bucket.zone()
     zone.write("activity", HOUR, "a.csv", bytes(1_000))
     (item,) = zone.objects("activity")
-    assert len(zone.read(item, max_bytes=1_000)) == 1_000
+    assert zone.read(item, max_bytes=1_000)[1] == bytes(1_000)
     with pytest.raises(UnreadableObject, match="999"):
         zone.read(item, max_bytes=999)
 
@@ -113,7 +114,7 @@ def test_an_empty_object_is_read_under_a_limit(bucket: Bucket) -> None:
     zone = bucket.zone()
     zone.write("activity", HOUR, "a.csv", b"")
     (item,) = zone.objects("activity")
-    assert zone.read(item, max_bytes=10) == b""
+    assert zone.read(item, max_bytes=10)[1] == b""
     assert zone.holds("activity", HOUR, "a.csv", b"")
 
 
@@ -134,14 +135,50 @@ def test_an_object_replaced_again_and_again_is_left_for_later(bucket: Bucket, mo
     (item,) = zone.objects("activity")
     read, versions = zone._storage.read, iter(range(1, 99))
 
-    def read_then_replace(path: str) -> bytes:
-        data = read(path)
+    def read_then_replace(path: str, etag: str) -> bytes:
+        data = read(path, etag)
         uploader.write("activity", HOUR, "a.csv", f"version {next(versions)}".encode())
         return data
 
     monkeypatch.setattr(zone._storage, "read", read_then_replace)
     with pytest.raises(UnstableObject):
         zone.read(item)
+
+
+@pytest.mark.parametrize("opened", [False, True], ids=["before-it-is-opened", "once-it-is-open"])
+def test_content_that_came_and_went_during_the_read_is_not_taken_for_what_lies_there(
+    bucket: Bucket, monkeypatch: pytest.MonkeyPatch, opened: bool
+) -> None:
+    zone, uploader = bucket.zone(), bucket.zone()
+    zone.write("activity", HOUR, "a.csv", b"first")
+    (item,) = zone.objects("activity")
+    storage = cast("RemoteStorage", zone._storage)
+    read, open_file = storage.read, storage._fs.open
+
+    def put(data: bytes) -> None:
+        uploader.write("activity", HOUR, "a.csv", data)
+
+    def open_then_replace(*arguments: Any, **options: Any) -> Any:
+        file = open_file(*arguments, **options)
+        put(b"other")
+        return file
+
+    def read_another(path: str, etag: str) -> bytes:
+        monkeypatch.setattr(storage, "read", read)
+        put(b"first" if opened else b"other")
+        with monkeypatch.context() as patch:
+            if opened:
+                patch.setattr(storage._fs, "open", open_then_replace)
+            try:
+                return read(path, etag)
+            finally:
+                put(b"first")
+
+    monkeypatch.setattr(storage, "read", read_another)
+
+    found, data = zone.read(item)
+
+    assert (found.etag, data) == (item.etag, b"first")
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ def test_the_example_can_be_replayed(project_root: Path, tmp_path: Path) -> None
     assert report.rows == 7
     contract = load_contract("activity")
     for item in zone.objects("activity"):
-        data = zone.read(item)
+        _, data = zone.read(item)
         assert set(data.split(b"\n")[0].decode().split(",")) <= {*contract.columns, *contract.attributes}
         assert b"somebody@example.com" not in data
 
