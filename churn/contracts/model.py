@@ -73,6 +73,8 @@ class ContractField(BaseModel):
             raise ValueError(f"default {self.default!r} of {self.name} does not fit DECIMAL(18,4)")
         if isinstance(typed, str) and not 0 < len(typed) <= self.max_length:
             raise ValueError(f"default of {self.name} must have 1 to {self.max_length} characters")
+        if typed is not None and self.personal != "no":
+            raise ValueError(f"{self.name} is personal and has a default: one token would stand for many people")
         return self
 
     @property

@@ -36,13 +36,17 @@ def derive_keys(frame: pl.DataFrame, contract: Contract) -> pl.DataFrame:
     """Fill a missing key with a digest of the token and every other contract field that holds something.
 
     The digest is 128 bits of BLAKE2b in hex, the same for the same content wherever it is computed. Fields go in by
-    name and empty ones not at all, so that a column added to the contract leaves the keys of older rows as they are.
+    name, empty ones and those at their default not at all, so that a column added to the contract leaves the keys of
+    older rows as they are.
     """
     missing = frame[contract.key].is_null()
     if not missing.any():
         return frame
     content = sorted(name for name in (*contract.columns, ATTRIBUTES) if name != contract.key)
-    texts = frame.filter(missing).select(
+    given = frame.filter(missing).with_columns(
+        pl.when(pl.col(name).ne_missing(default)).then(name) for name, default in _defaults(contract).items()
+    )
+    texts = given.select(
         pl.concat_str(
             [pl.lit(contract.stream)] + [pl.lit(f"{name}=") + pl.col(name).cast(pl.String) for name in content],
             separator="\x1f",
@@ -94,6 +98,7 @@ def _resolve(
         stored([*content, day], dates)
         .filter(pl.col(key).is_in(keys[key].implode()))
         .join(keys.lazy(), on=[key, day], how="semi")
+        .with_columns(pl.col(name).fill_null(default) for name, default in _defaults(contract).items())
         .collect(engine="streaming")
     )
     in_batch = doubtful.unique([day, key], keep="first").join(in_lake, on=[day, key], how="anti")
@@ -109,3 +114,12 @@ def _resolve(
         duplicates=frame[duplicates],
         conflicts=frame[conflicts],
     )
+
+
+def _defaults(contract: Contract) -> dict[str, pl.Expr]:
+    """Return the default of each field that has one: what a row holds that is older than the field."""
+    return {
+        field.name: pl.lit(field.typed_default, dtype=field.dtype)
+        for field in contract.fields
+        if field.default is not None
+    }

@@ -54,6 +54,12 @@ def test_default_that_does_not_fit_is_refused(kind: Any, default: str) -> None:
         ContractField(name="x", type=kind, default=default)
 
 
+@pytest.mark.parametrize("personal", ["subject", "token"])
+def test_a_personal_field_has_no_default(personal: Any) -> None:
+    with pytest.raises(ValidationError, match="has a default"):
+        ContractField(name="x", type="code", personal=personal, default="somebody")
+
+
 @pytest.mark.parametrize("time", [{"required": False}, {"type": "code"}])
 def test_time_gives_the_partition_so_it_is_a_required_timestamp(time: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match="required timestamp"):
