@@ -51,14 +51,14 @@ class StreamJournal:
     """What is known of one stream before a run.
 
     Attributes:
-        known: (source file, etag) of every object that needs no second look.
+        known: source file and newest etag of every object; one that holds this version needs no second look.
         closed_until: end of the last hour an earlier run has read through.
         newest_time: latest event time appended so far.
         last_object_hour: landing hour of the newest object so far.
         differences: schema differences met before, as `kind:column`.
     """
 
-    known: frozenset[tuple[str, str]]
+    known: Mapping[str, str]
     closed_until: datetime | None
     newest_time: datetime | None
     last_object_hour: datetime | None
@@ -105,13 +105,13 @@ def read_stream(lake_url: str, stream: str) -> StreamJournal:
     """Return what the journal holds of a stream; an empty one when there is no journal yet."""
     journal = open_table(journal_url(lake_url))
     if journal is None:
-        return StreamJournal(frozenset(), None, None, None, frozenset())
-    wanted = ["stream", "source_file", "etag", "closed_until", "newest_time", "landing_hour", "differences"]
-    rows = journal.scan(wanted).filter(pl.col("stream") == stream).collect()
-    objects = rows.filter(pl.col("source_file").is_not_null())
+        return StreamJournal({}, None, None, None, frozenset())
+    wanted = ["source_file", "etag", "status", "closed_until", "newest_time", "landing_hour", "differences"]
+    rows = journal.scan(["stream", "ingest_seq", *wanted]).filter(pl.col("stream") == stream).collect()
+    objects = rows.sort("ingest_seq").filter(pl.col("source_file").is_not_null() & (pl.col("status") != "replayed"))
     differences = {item for text in rows["differences"].unique().drop_nulls() for item in json.loads(text)}
     return StreamJournal(
-        known=frozenset(objects.select("source_file", "etag").iter_rows()),
+        known=dict(objects.select("source_file", "etag").iter_rows()),
         closed_until=_moment(rows["closed_until"].max()),
         newest_time=_moment(rows["newest_time"].max()),
         last_object_hour=_moment(objects["landing_hour"].max()),

@@ -1,8 +1,9 @@
 """The quarantine: where a refused row came from and why, never what stood in it.
 
 Rows are written before the commit that accounts for them and count only once that commit is in the journal: what a
-crashed attempt left behind is never seen. The newest commit of a landing object replaces what earlier ones said of
-it, so that a replay or a corrected upload closes the old entries.
+crashed attempt left behind is never seen. What counts is the content that lies in the landing zone, as far as it was
+ingested: a corrected upload closes the old entries, and they are open again when the old content comes back. Of the
+commits of one content the newest counts, so that a replay closes entries too.
 """
 
 from datetime import datetime
@@ -63,14 +64,15 @@ def open_rows(lake_url: str, *, reason: str | None = None, source_file: str | No
         return SCHEMA.to_frame()
     commits = (
         journal.scan(["stream", "source_file", "object_id", "commit_id", "ingest_seq", "status"])
-        .filter(pl.col("object_id").is_not_null() & (pl.col("status") != "unchanged"))
+        .filter(pl.col("object_id").is_not_null())
         .sort("ingest_seq")
         .collect()
     )
     # A replay of the old content may be committed after its replacement was ingested, and says nothing of that.
     file, content = ["stream", "source_file"], ["stream", "source_file", "object_id"]
     contents = commits.filter(pl.col("status") != "replayed").unique(file, keep="last")
-    newest = commits.join(contents, on=content, how="semi", maintain_order="left").unique(file, keep="last")
+    read = commits.filter(pl.col("status") != "unchanged")
+    newest = read.join(contents, on=content, how="semi", maintain_order="left").unique(file, keep="last")
     current = newest.lazy().select(*content, "commit_id")
     rows = table.scan().join(current, on=[*content, "commit_id"], how="semi")
     if reason is not None:

@@ -140,14 +140,13 @@ class StreamRun:
         *,
         backfill: bool,
     ) -> Iterator[Piece]:
-        taken = {name for name, _ in known.known}
         for landed in progress(fresh, f"ingesting {self.contract.stream}"):
             name = safe_name(landed.path, self.key)
             available = available_at(
                 landed,
                 discovered=discovered,
                 closed_until=known.closed_until,
-                replaced=name in taken,
+                replaced=name in known.known,
                 backfill=backfill,
             )
             try:
@@ -197,7 +196,7 @@ class StreamRun:
         )
 
     def _is_known(self, landed: LandingObject, known: StreamJournal) -> bool:
-        return (safe_name(landed.path, self.key), landed.etag) in known.known
+        return known.known.get(safe_name(landed.path, self.key)) == landed.etag
 
 
 def _batches(pieces: Iterable[Piece], rows: int, objects: int) -> Iterator[tuple[list[Piece], bool]]:
