@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+from churn.errors import ChurnError
+
 HOUR = timedelta(hours=1)
 
 
@@ -29,3 +31,18 @@ def parse_moment(text: str) -> datetime:
     """
     moment = datetime.fromisoformat(text)
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def past_moment(text: str, present: datetime) -> datetime:
+    """Read the ISO 8601 time up to which a run takes hours: what lands in an hour closed too early would be late.
+
+    Raises:
+        ChurnError: the text is no such time, or the time has not come yet.
+    """
+    try:
+        moment = parse_moment(text)
+    except ValueError:
+        raise ChurnError(f"until: {text!r} is no ISO 8601 time, such as 2026-03-01T10:00") from None
+    if moment > present:
+        raise ChurnError(f"until: {text} has not come yet, its hours are still open; leave it out to take what is due")
+    return moment

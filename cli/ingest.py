@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from churn.errors import ChurnError
+from churn.hours import past_moment
 from churn.log import get_logger
 from churn.settings import Environment
-from cli.options import moment, utc_now
+from cli.options import utc_now
 from cli.zen import prepare_zenml, use_stack
 from stacks.environment import project_root
 from stacks.spec import StackError
@@ -46,9 +47,7 @@ def ingest(
     if sum((every is not None, until is not None, schedule)) > 1:
         raise typer.BadParameter("--every, --until and --schedule exclude one another")
     period = _period(every) if every else None
-    at = moment(until) if until else None
-    if at and at > utc_now():
-        raise typer.BadParameter(f"{until} has not come yet; its hours are still open", param_hint="--until")
+    at = _past(until) if until else None
     prepare_zenml(project_root(), verbosity="CRITICAL")
     if environment:
         use_stack(environment)
@@ -110,6 +109,13 @@ def _hand_over() -> None:
 
     hourly_schedule()()
     typer.echo(f"scheduled on {stack.orchestrator.name}, five minutes past every hour")
+
+
+def _past(text: str) -> datetime:
+    try:
+        return past_moment(text, utc_now())
+    except ChurnError as error:
+        raise typer.BadParameter(str(error), param_hint="--until") from None
 
 
 def _period(text: str) -> timedelta:

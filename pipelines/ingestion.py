@@ -22,7 +22,7 @@ def ingest_activity(until: str | None = None, backfill: bool = False) -> None:
     """Take what landed in hours that have ended into the lake, and pin the result.
 
     Args:
-        until: the run's clock as ISO 8601 time; the present by default.
+        until: the run's clock as ISO 8601 time that has come; the present by default.
         backfill: what is found in hours already closed counts as having landed in time.
     """
     scan = discover(until=until)

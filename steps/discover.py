@@ -5,7 +5,7 @@ from typing import Annotated
 
 from zenml import get_step_context, log_metadata, step
 
-from churn.hours import parse_moment
+from churn.hours import past_moment
 from churn.ingestion.ingest import Ingestion
 from churn.ingestion.report import LandingScan
 from stacks.environment import active_settings, project_root
@@ -19,7 +19,8 @@ def discover(until: str | None = None) -> Annotated[LandingScan, "landing_scan"]
     run = get_step_context().pipeline_run
     with failing_closed(f"{run.name} discover"):
         settings = active_settings()
-        now = parse_moment(until) if until else datetime.now(UTC)
+        present = datetime.now(UTC)
+        now = past_moment(until, present) if until else present
         scan = Ingestion(settings, key_source(settings.vault, project_root())).scan(now)
     log_metadata({"objects": scan.objects, "now": scan.now.isoformat()})
     return scan

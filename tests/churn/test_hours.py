@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from churn.hours import HOUR, end_of_hour, floor_hour, parse_moment
+from churn.errors import ChurnError
+from churn.hours import HOUR, end_of_hour, floor_hour, parse_moment, past_moment
 
 zones = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 moments = st.datetimes(datetime(1970, 1, 2), datetime(2200, 1, 1), timezones=zones)
@@ -65,3 +66,14 @@ def test_written_moment_reads_back(moment: datetime) -> None:
 def test_text_that_is_no_time_is_refused() -> None:
     with pytest.raises(ValueError, match="yesterday"):
         parse_moment("yesterday")
+
+
+def test_a_run_may_close_hours_up_to_the_present_and_no_further() -> None:
+    present = datetime(2026, 3, 1, 10, tzinfo=UTC)
+
+    assert past_moment("2026-03-01T10:00", present) == present
+    for text in ("2026-03-01T10:00:01", "2026-03-01T10:30+00:15"):
+        with pytest.raises(ChurnError, match="has not come yet"):
+            past_moment(text, present)
+    with pytest.raises(ChurnError, match="'soon' is no ISO 8601 time"):
+        past_moment("soon", present)

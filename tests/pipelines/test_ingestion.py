@@ -8,8 +8,8 @@ import pytest
 from zenml.client import Client
 from zenml.models import PipelineRunResponse
 
-from churn.errors import KeyUnavailable, TooManyBadRows
-from churn.ingestion.journal import totals
+from churn.errors import ChurnError, KeyUnavailable, TooManyBadRows
+from churn.ingestion.journal import read_stream, totals
 from churn.ingestion.report import Counts
 from churn.lake.snapshot import take_snapshot
 from churn.settings import Settings
@@ -121,6 +121,21 @@ def test_a_run_that_is_too_bad_alerts_and_writes_nothing(project: Project) -> No
     assert totals(project.settings.lake.url).rows() == before
     for path in Path(project.settings.landing.url).rglob("hour=15/*"):
         path.unlink()
+
+
+@pytest.mark.parametrize(("until", "fault"), [("9000-01-01T00:00", "has not come yet"), ("soon", "no ISO 8601 time")])
+def test_a_run_refuses_a_clock_that_would_close_open_hours(
+    first: PipelineRunResponse, project: Project, until: str, fault: str
+) -> None:
+    from pipelines.ingestion import ingest_activity
+
+    with pytest.raises(ChurnError, match=fault):
+        ingest_activity(until=until)
+
+    assert fault in project.alerts[-1]["message"]
+    closed_until = read_stream(project.settings.lake.url, "activity").closed_until
+    assert closed_until is not None
+    assert closed_until < datetime.now(UTC)
 
 
 def test_without_the_key_nothing_is_read_and_an_alert_says_so(
