@@ -12,6 +12,7 @@ from churn.contracts.model import TIMESTAMP
 from churn.errors import CommitConflict, TooManyBadRows
 from churn.ingestion import quarantine
 from churn.ingestion.account import account, worst_reasons
+from churn.ingestion.availability import Availability
 from churn.ingestion.collect import REJECTS, collect, conflict_rejects, tokenised
 from churn.ingestion.deduplicate import deduplicate, derive_keys
 from churn.ingestion.journal import FENCE
@@ -51,13 +52,19 @@ class BatchWriter:
         return create_table(url, contract.schema, name=contract.stream, partition_by=contract.partition)
 
     def write(
-        self, pieces: list[Piece], *, closed_until: datetime | None, differences: Sequence[str]
+        self,
+        pieces: list[Piece],
+        availability: Availability,
+        *,
+        closed_until: datetime | None,
+        differences: Sequence[str],
     ) -> tuple[Pinned, tuple[ObjectReport, ...]]:
         """Commit a batch: new tokens first, then the quarantine, then the rows.
 
         Args:
             pieces: decoded objects; one whose transaction is in the table by now is left to whoever took it. Their
                 frames are let go once they are validated, so that a batch is held in memory once.
+            availability: dates the objects anew against the version that the commit follows.
             closed_until: end of the last landing hour that is read through once this batch is in.
             differences: schema differences to record, as `kind:column`.
 
@@ -75,6 +82,8 @@ class BatchWriter:
         commit_id, noted = uuid4().hex, REJECTS.to_frame()
         while True:
             table = self.open()
+            availability.catch_up(table)
+            pieces[:] = [availability.dated(piece) for piece in pieces]
             live = {
                 i: piece
                 for i, piece in enumerate(pieces)
@@ -110,6 +119,7 @@ class BatchWriter:
             except CommitConflict:
                 log.info("commit_conflict", stream=self.contract.stream, version=table.version)
                 continue
+            availability.sequence = table.fence(FENCE)
             self._log_commit(table, reports)
             return table, reports
 
@@ -141,6 +151,7 @@ class BatchWriter:
         files = pl.Series("source_file", [piece.source_file for piece in pieces], dtype=pl.String)
         return fresh.with_columns(
             files.gather(fresh[OBJECT]),
+            pl.Series("available_at", [piece.available_at for piece in pieces], dtype=TIMESTAMP).gather(fresh[OBJECT]),
             pl.col(LINE).alias("source_line"),
             pl.lit(self.clock(), dtype=TIMESTAMP).alias("ingested_at"),
             pl.lit(table.fence(FENCE) + 1, dtype=pl.Int64).alias("ingest_seq"),

@@ -51,6 +51,7 @@ class StreamJournal:
     """What is known of one stream before a run.
 
     Attributes:
+        sequence: the last ingestion commit.
         known: source file and newest etag of every object; one that holds this version needs no second look.
         closed_until: end of the last hour an earlier run has read through.
         newest_time: latest event time appended so far.
@@ -58,6 +59,7 @@ class StreamJournal:
         differences: schema differences met before, as `kind:column`.
     """
 
+    sequence: int
     known: Mapping[str, str]
     closed_until: datetime | None
     newest_time: datetime | None
@@ -105,12 +107,14 @@ def read_stream(lake_url: str, stream: str) -> StreamJournal:
     """Return what the journal holds of a stream; an empty one when there is no journal yet."""
     journal = open_table(journal_url(lake_url))
     if journal is None:
-        return StreamJournal({}, None, None, None, frozenset())
+        return StreamJournal(0, {}, None, None, None, frozenset())
     wanted = ["source_file", "etag", "status", "closed_until", "newest_time", "landing_hour", "differences"]
     rows = journal.scan(["stream", "ingest_seq", *wanted]).filter(pl.col("stream") == stream).collect()
     objects = rows.sort("ingest_seq").filter(pl.col("source_file").is_not_null() & (pl.col("status") != "replayed"))
     differences = {item for text in rows["differences"].unique().drop_nulls() for item in json.loads(text)}
+    sequence = rows["ingest_seq"].max()
     return StreamJournal(
+        sequence=sequence if isinstance(sequence, int) else 0,
         known=dict(objects.select("source_file", "etag").iter_rows()),
         closed_until=_moment(rows["closed_until"].max()),
         newest_time=_moment(rows["newest_time"].max()),

@@ -10,7 +10,6 @@ import polars as pl
 from churn.contracts import Contract
 from churn.contracts.model import ATTRIBUTES
 from churn.errors import UnreadableObject
-from churn.hours import HOUR, end_of_hour
 from churn.ingestion.report import ObjectStatus
 from churn.landing.decode import decode
 from churn.landing.decoded import LINE, Decoded
@@ -52,29 +51,6 @@ class Piece:
     def without_rows(self) -> "Piece":
         """Return the piece with the number of its records, but without them."""
         return replace(self, decoded=NOTHING)
-
-
-def available_at(
-    landed: LandingObject, *, discovered: datetime, closed_until: datetime | None, replaced: bool, backfill: bool
-) -> datetime:
-    """Return when the rows of an object became knowable.
-
-    That is the end of its landing hour; for an object that appeared in an hour an earlier run had already closed, or
-    replaces one that was taken, the end of the hour of its discovery, unless the run is declared a backfill.
-    """
-    end = landed.hour + HOUR
-    late = replaced or (closed_until is not None and end <= closed_until)
-    return discovered if late and not backfill else end
-
-
-def discovered_at(now: datetime, closed_until: datetime | None, clock: datetime) -> datetime:
-    """Return the end of the hour of a run's `now`, or of the last hour closed when that is later.
-
-    A run may look back, or its machine's clock be behind, and what it finds was still not known then. An hour closed
-    by mistake lies after the machine's `clock` and counts no further than that.
-    """
-    end = end_of_hour(now)
-    return end if closed_until is None else max(end, min(closed_until, end_of_hour(clock)))
 
 
 def unread_id(landed: LandingObject) -> str:

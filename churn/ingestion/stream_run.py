@@ -9,9 +9,10 @@ from churn.contracts import Contract
 from churn.errors import ChurnError
 from churn.hours import HOUR, floor_hour
 from churn.ingestion import journal, quarantine
+from churn.ingestion.availability import Availability
 from churn.ingestion.batch import BatchWriter
 from churn.ingestion.journal import StreamJournal
-from churn.ingestion.pieces import Piece, available_at, decoded, discovered_at, fetch, only_lines, unread_id
+from churn.ingestion.pieces import Piece, decoded, fetch, only_lines, unread_id
 from churn.ingestion.report import ObjectReport, SchemaDifference, StreamReport, StreamScan
 from churn.lake.table import Pinned, open_table
 from churn.landing.zone import LandingObject, LandingZone, UnstableObject, VanishedObject
@@ -72,10 +73,10 @@ class StreamRun:
         overdue = table is not None and (known.closed_until is None or known.closed_until < closing)
         if fresh or overdue:
             table = writer.open()
-            discovered = discovered_at(self.now, known.closed_until, writer.clock())
-            pieces = self._pieces(fresh, table, known, discovered, backfill=backfill)
+            availability = Availability.since(known, now=self.now, clock=writer.clock, backfill=backfill)
+            pieces = self._pieces(fresh, table, availability)
             for batch, last in _batches(pieces, self.ingestion.batch_rows, self.ingestion.batch_objects):
-                table = self._commit(writer, batch, closed_until=closing if last else None)
+                table = self._commit(writer, batch, availability, closed_until=closing if last else None)
         return self._report(table, known, [item.hour for item in landed])
 
     def replay(self, writer: BatchWriter, files: set[str]) -> StreamReport:
@@ -89,6 +90,7 @@ class StreamRun:
         known = journal.read_stream(self.lake_url, self.contract.stream)
         landed = {safe_name(item.path, self.key): item for item in self.zone.objects(self.contract.stream)}
         held = quarantine.open_rows(self.lake_url).filter(stream=self.contract.stream)
+        availability = Availability.since(known, now=self.now, clock=writer.clock, backfill=False)
         table: Pinned | None = None
         gone: list[str] = []
         for (name, object_id, commit_id), rows in held.group_by(
@@ -100,8 +102,7 @@ class StreamRun:
             if item is None:
                 gone.append(f"{name}: no longer in the landing zone; upload it again to ingest its rows")
                 continue
-            available = discovered_at(self.now, known.closed_until, writer.clock())
-            piece, data = fetch(self.zone, item, str(name), available, self.landing)
+            piece, data = fetch(self.zone, item, str(name), availability.discovered(), self.landing)
             if object_id not in (piece.object_id, unread_id(piece.landed)):
                 gone.append(f"{name}: was replaced since it was quarantined; `churn ingest` takes the new content")
                 continue
@@ -111,7 +112,7 @@ class StreamRun:
             if piece.fault is None and not rows["line"].is_null().any():
                 piece = only_lines(piece, rows["line"].to_list())
             self._note_differences(piece)
-            table = self._commit(writer, [piece], closed_until=None)
+            table = self._commit(writer, [piece], availability, closed_until=None)
         if gone and table is None:
             raise ChurnError(gone[0])
         for why in gone:
@@ -131,26 +132,11 @@ class StreamRun:
             journal.catch_up(self.lake_url, self.contract.stream, table)
         return table
 
-    def _pieces(
-        self,
-        fresh: Sequence[LandingObject],
-        table: Pinned,
-        known: StreamJournal,
-        discovered: datetime,
-        *,
-        backfill: bool,
-    ) -> Iterator[Piece]:
+    def _pieces(self, fresh: Sequence[LandingObject], table: Pinned, availability: Availability) -> Iterator[Piece]:
         for landed in progress(fresh, f"ingesting {self.contract.stream}"):
             name = safe_name(landed.path, self.key)
-            available = available_at(
-                landed,
-                discovered=discovered,
-                closed_until=known.closed_until,
-                replaced=name in known.known,
-                backfill=backfill,
-            )
             try:
-                piece, data = fetch(self.zone, landed, name, available, self.landing)
+                piece, data = fetch(self.zone, landed, name, availability.of(landed, name), self.landing)
             except (UnstableObject, VanishedObject) as error:
                 self._postponed += 1
                 log.warning("object_postponed", source_file=name, reason=type(error).__name__)
@@ -167,9 +153,11 @@ class StreamRun:
             changes = schema_changes(piece.decoded.seen, self.contract)
             self._differences.update({(change.kind, change.column) for change in changes})
 
-    def _commit(self, writer: BatchWriter, batch: list[Piece], *, closed_until: datetime | None) -> Pinned:
+    def _commit(
+        self, writer: BatchWriter, batch: list[Piece], availability: Availability, *, closed_until: datetime | None
+    ) -> Pinned:
         differences = sorted(f"{kind}:{column}" for kind, column in self._differences)
-        table, reports = writer.write(batch, closed_until=closed_until, differences=differences)
+        table, reports = writer.write(batch, availability, closed_until=closed_until, differences=differences)
         journal.catch_up(self.lake_url, self.contract.stream, table)
         self._batches += 1
         self._objects.extend(reports)
