@@ -35,7 +35,7 @@ class TooManyBadRows(ChurnError):
 
 
 class AccountingError(ChurnError):
-    """Rows read, appended, duplicate and quarantined do not add up; nothing was committed."""
+    """Rows were lost or are there twice; nothing was committed."""
 
 
 class SnapshotError(ChurnError):

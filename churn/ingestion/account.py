@@ -4,9 +4,11 @@ from collections.abc import Mapping
 
 import polars as pl
 
+from churn.errors import AccountingError
 from churn.ingestion.deduplicate import Deduplicated
 from churn.ingestion.pieces import Piece
 from churn.ingestion.report import Counts, ObjectReport
+from churn.landing.decoded import LINE
 from churn.validation.validate import OBJECT
 
 
@@ -52,6 +54,7 @@ def account(
     )
     for report in reports:
         report.counts.check(report.source_file)
+    _check_lines(pieces, cut, rejects)
     return reports
 
 
@@ -59,6 +62,21 @@ def worst_reasons(rejects: pl.DataFrame, most: int = 5) -> str:
     """Name the most frequent quarantine reasons with their rows."""
     counted = _counted(rejects, []).head(most)
     return ", ".join(f"{reason} {rows}" for reason, rows in counted.iter_rows())
+
+
+def _check_lines(pieces: Mapping[int, Piece], cut: Deduplicated, rejects: pl.DataFrame) -> None:
+    """Refuse a line that is quarantined twice or also went elsewhere: the counts add up, but another line is lost."""
+    if rejects.is_empty():
+        return
+    refused = rejects.select(OBJECT, pl.col("line").alias(LINE))
+    others = pl.concat([part.select(OBJECT, LINE) for part in (cut.fresh, cut.duplicates)])
+    wrong = pl.concat([refused.filter(refused.is_duplicated()), refused.join(others, on=[OBJECT, LINE], how="semi")])
+    for i, line in wrong.head(1).iter_rows():
+        where = "as a whole" if line is None else f"with line {line}"
+        raise AccountingError(
+            f"{pieces[i].source_file}: is quarantined {where} and a second time, or taken as well; nothing was "
+            "committed, please report this"
+        )
 
 
 def _rows_by_object(frame: pl.DataFrame) -> dict[int, int]:

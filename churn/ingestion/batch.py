@@ -73,7 +73,7 @@ class BatchWriter:
 
         Raises:
             TooManyBadRows: more rows are bad than the settings allow; nothing was written.
-            AccountingError: the counts of an object do not add up; nothing was committed.
+            AccountingError: rows of an object were lost or counted twice; nothing was committed.
         """
         collected = collect(pieces, self.contract, self.settings)
         self._refuse_bad_share(pieces, collected.rejects)

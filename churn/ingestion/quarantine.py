@@ -11,7 +11,7 @@ from datetime import datetime
 import polars as pl
 
 from churn.contracts.model import TIMESTAMP
-from churn.errors import CommitConflict
+from churn.errors import AccountingError, CommitConflict
 from churn.ingestion.journal import journal_url
 from churn.lake.table import create_table, open_table
 
@@ -57,13 +57,17 @@ def open_rows(lake_url: str, *, reason: str | None = None, source_file: str | No
         lake_url: the lake.
         reason: only rows refused for this reason.
         source_file: only rows of this object, by its safe name.
+
+    Raises:
+        AccountingError: the rows are not those that the journal counted.
     """
-    table = open_table(quarantine_url(lake_url))
     journal = open_table(journal_url(lake_url))
-    if table is None or journal is None:
+    # Opened after the journal: rows are written before the commit that the journal tells of.
+    table = open_table(quarantine_url(lake_url))
+    if journal is None:
         return SCHEMA.to_frame()
     commits = (
-        journal.scan(["stream", "source_file", "object_id", "commit_id", "ingest_seq", "status"])
+        journal.scan(["stream", "source_file", "object_id", "commit_id", "ingest_seq", "status", "quarantined"])
         .filter(pl.col("object_id").is_not_null())
         .sort("ingest_seq")
         .collect()
@@ -73,10 +77,35 @@ def open_rows(lake_url: str, *, reason: str | None = None, source_file: str | No
     contents = commits.filter(pl.col("status") != "replayed").unique(file, keep="last")
     read = commits.filter(pl.col("status") != "unchanged")
     newest = read.join(contents, on=content, how="semi", maintain_order="left").unique(file, keep="last")
-    current = newest.lazy().select(*content, "commit_id")
-    rows = table.scan().join(current, on=[*content, "commit_id"], how="semi")
+    rows = SCHEMA.to_frame()
+    if table is not None:
+        current = newest.lazy().select(*content, "commit_id")
+        rows = (
+            table.scan()
+            .join(current, on=[*content, "commit_id"], how="semi")
+            .sort("landing_hour", "source_file", "line")
+            .collect()
+        )
+    _check(lake_url, rows, newest)
     if reason is not None:
         rows = rows.filter(pl.col("reason") == reason)
     if source_file is not None:
         rows = rows.filter(pl.col("source_file") == source_file)
-    return rows.sort("landing_hour", "source_file", "line").collect()
+    return rows
+
+
+def _check(lake_url: str, rows: pl.DataFrame, newest: pl.DataFrame) -> None:
+    """Refuse rows that are not as many as the journal counted, or name a line twice: a replay would lose the others."""
+    file = ["stream", "source_file"]
+    lines = rows.select(*file, "line")
+    found = rows.group_by(file).agg(pl.col("rows").sum().alias("found"))
+    counted = newest.join(found, on=file, how="left").with_columns(pl.col("found").fill_null(0))
+    wrong = counted.filter(pl.col("found") != pl.col("quarantined")).select("source_file", "found", "quarantined")
+    faults = [
+        *(f"holds {n} rows of {name}, of which {told} were quarantined" for name, n, told in wrong.iter_rows()),
+        *(f"holds line {line} of {name} twice" for _, name, line in lines.filter(lines.is_duplicated()).iter_rows()),
+    ]
+    if faults:
+        raise AccountingError(
+            f"{quarantine_url(lake_url)}: {faults[0]}; try again, and if it stays so restore the table from a copy"
+        )
