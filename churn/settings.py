@@ -24,6 +24,24 @@ def _known_zone(name: str) -> str:
     return name
 
 
+def known_place(url: str) -> str:
+    """Return `url` when it is a path or names a storage that comes with the platform.
+
+    Raises:
+        ValueError: it does not; the message says what would, and quotes no more than the scheme.
+    """
+    scheme, separator, rest = url.partition("://")
+    choice = "a folder, or a URL that begins with file://, s3:// or gs://"
+    if not url.strip() or (separator and not rest):
+        raise ValueError(f"names no place; give {choice}")
+    if separator and scheme not in ("file", "s3", "gs"):
+        raise ValueError(f"{scheme}:// is not supported; give {choice}")
+    return url
+
+
+Place = Annotated[str, AfterValidator(known_place)]
+
+
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -31,7 +49,7 @@ class _Frozen(BaseModel):
 class LandingSettings(_Frozen):
     """The object store that uploaders write to."""
 
-    url: str = Field(description="fsspec URL of the landing zone; a relative path counts from the project root")
+    url: Place = Field(description="folder, or file, s3 or gs URL; a relative path counts from the project root")
     max_object_bytes: int = Field(
         default=512 * 2**20,
         gt=0,
@@ -45,7 +63,7 @@ class LandingSettings(_Frozen):
 class LakeSettings(_Frozen):
     """The Delta tables."""
 
-    url: str = Field(description="URL of the lake; a relative path counts from the project root")
+    url: Place = Field(description="folder, or file, s3 or gs URL; a relative path counts from the project root")
 
 
 class IngestionSettings(_Frozen):
