@@ -153,12 +153,20 @@ def load_settings(environment: str, root: Path) -> Settings:
     except FileNotFoundError:
         known = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml"))) or "none"
         raise SettingsError(f"{path}: no such settings file; known environments: {known}") from None
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be read ({error.strerror}); give this process access") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: not valid YAML in UTF-8 ({error}); mend the file") from None
+        raise SettingsError(f"{path}: not valid YAML in UTF-8 ({_yaml_fault(error)}); mend the file") from None
+    if not isinstance(document, dict):
+        what = "is empty" if document is None else "holds no settings"
+        raise SettingsError(f"{path}: {what}; it must give at least environment, landing.url and lake.url")
     try:
         settings = Settings.model_validate(document)
     except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'the file'}: {e['msg']}" for e in error.errors())
+        faults = "; ".join(
+            f"{'.'.join(map(str, e['loc']))}: {_FAULTS.get(e['type'], e['msg'].removeprefix('Value error, '))}"
+            for e in error.errors()
+        )
         raise SettingsError(f"{path}: {faults}") from None
     if settings.environment != environment:
         raise SettingsError(f"{path}: environment is {settings.environment}, expected {environment}")
@@ -170,6 +178,17 @@ def load_settings(environment: str, root: Path) -> Settings:
             "ingestion": settings.ingestion.model_copy(update={"contracts": contracts}),
         }
     )
+
+
+_FAULTS = {"missing": "is missing", "extra_forbidden": "no such setting"}
+"""What pydantic calls otherwise than a person would."""
+
+
+def _yaml_fault(error: Exception) -> str:
+    """Say in one line what is wrong and where, without the text that stands there."""
+    mark = getattr(error, "problem_mark", None)
+    where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+    return where + (getattr(error, "problem", None) or type(error).__name__)
 
 
 def absolute_url(url: str, root: Path) -> str:

@@ -4,16 +4,17 @@ import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from churn.errors import ChurnError
 from churn.log import get_logger
-from churn.settings import Environment
+from churn.settings import Environment, load_settings
 from cli.options import moment, utc_now
 from cli.zen import prepare_zenml, use_stack
-from stacks.environment import project_root
+from stacks.environment import active_settings, project_root
 from stacks.spec import StackError
 
 if TYPE_CHECKING:
@@ -49,9 +50,11 @@ def ingest(
     at = moment(until) if until else None
     if at and at > utc_now():
         raise typer.BadParameter(f"{until} has not come yet; its hours are still open", param_hint="--until")
+    _check_settings(project_root(), environment)
     prepare_zenml(project_root(), verbosity="CRITICAL")
     if environment:
         use_stack(environment)
+    active_settings()
     if schedule:
         _hand_over()
     elif period:
@@ -110,6 +113,16 @@ def _hand_over() -> None:
 
     hourly_schedule()()
     typer.echo(f"scheduled on {stack.orchestrator.name}, five minutes past every hour")
+
+
+def _check_settings(root: Path, environment: Environment | None) -> None:
+    """Refuse settings that are broken before ZenML takes its seconds to start.
+
+    Which environment is the active one only ZenML knows: without a name every file that is there must be sound.
+    """
+    there = sorted(path.stem for path in (root / "configs").glob("*.yaml"))
+    for name in [environment] if environment else there or ["dev"]:
+        load_settings(name, root)
 
 
 def _period(text: str) -> timedelta:
