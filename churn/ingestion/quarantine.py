@@ -54,7 +54,7 @@ def open_rows(lake_url: str, *, reason: str | None = None, source_file: str | No
 
     Args:
         lake_url: the lake.
-        reason: only rows refused for this reason.
+        reason: only rows refused for this reason: its bare name, or with the column, as `missing:customer_id`.
         source_file: only rows of this object, by its safe name.
     """
     table = open_table(quarantine_url(lake_url))
@@ -74,7 +74,8 @@ def open_rows(lake_url: str, *, reason: str | None = None, source_file: str | No
     current = newest.lazy().select(*content, "commit_id")
     rows = table.scan().join(current, on=[*content, "commit_id"], how="semi")
     if reason is not None:
-        rows = rows.filter(pl.col("reason") == reason)
+        name, _, column = reason.partition(":")
+        rows = rows.filter((pl.col("reason") == name) & (pl.lit(not column) | (pl.col("column") == column)))
     if source_file is not None:
         rows = rows.filter(pl.col("source_file") == source_file)
     return rows.sort("landing_hour", "source_file", "line").collect()
