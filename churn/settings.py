@@ -98,6 +98,12 @@ class AlertSettings(_Frozen):
     late: timedelta = Field(
         default=timedelta(hours=26), description="age of the newest event, at the end of the run, that alerts"
     )
+    history: timedelta | None = Field(
+        default=None,
+        gt=timedelta(),
+        description="silence after which what has landed counts as a replayed set from the past, which is said once "
+        "and neither quiet nor late; none: silence alerts however long it lasts",
+    )
 
 
 class UpkeepSettings(_Frozen):

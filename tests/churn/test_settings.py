@@ -1,5 +1,6 @@
 import shutil
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,12 @@ def write(root: Path, environment: str, **changes: object) -> None:
 @pytest.mark.parametrize("environment", ["dev", "staging", "prod"])
 def test_every_shipped_environment_loads(project_root: Path, environment: str) -> None:
     assert load_settings(environment, project_root).environment == environment
+
+
+def test_only_a_laptop_takes_long_silence_for_history(project_root: Path) -> None:
+    history = {name: load_settings(name, project_root).alerts.history for name in ("dev", "staging", "prod")}
+
+    assert history == {"dev": timedelta(days=30), "staging": None, "prod": None}
 
 
 def test_environments_share_no_data_plane(project_root: Path) -> None:
