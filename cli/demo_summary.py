@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     import polars as pl
 
 
+def log_file(root: Path) -> Path:
+    """Where the demo's log goes: what it does in detail would hide what it says."""
+    return root / ".churn" / "logs" / "demo.jsonl"
+
+
 def print_summary(settings: Settings, root: Path, *, source: str, rows: int, new: int) -> None:
     """Print the journal's counts and check that they account for every row of the source.
 
@@ -41,8 +46,10 @@ def print_summary(settings: Settings, root: Path, *, source: str, rows: int, new
     tables = take_snapshot(settings.lake.url).tables
     print_table("Data snapshot", ["table", "version", "rows"], [(n, t.version, t.rows) for n, t in tables.items()])
     typer.echo()
-    for label, where in _places(settings, root).items():
-        typer.echo(f"{label:<12} {where}")
+    places = _places(settings, root)
+    width = max(map(len, places))
+    for label, where in places.items():
+        typer.echo(f"{label:<{width}} {where}")
 
 
 def _check(counts: "pl.DataFrame", rows: int) -> None:
@@ -59,9 +66,9 @@ def _check(counts: "pl.DataFrame", rows: int) -> None:
 def _places(settings: Settings, root: Path) -> dict[str, str]:
     home = zenml_home(root)
     prefix = f"ZENML_CONFIG_PATH={shlex.quote(_short(home))} "
-    report = _newest_report()
     return {
-        "report": "–" if report is None else _short(report),
+        **_reports(settings.lake.url),
+        "log": _short(log_file(root)),
         "lake": _short(Path(settings.lake.url)),
         "dashboard": f"{prefix}{_command('zenml')} login --local",
         "one more run": f"{prefix}{_command('zenml')} pipeline run pipelines.ingestion.ingest_activity",
@@ -76,13 +83,44 @@ def _command(name: str) -> str:
     return name if shutil.which(name) == str(installed) else shlex.quote(_short(installed))
 
 
-def _newest_report() -> Path | None:
-    """Return the page of the newest ingest report."""
+def _reports(lake_url: str) -> dict[str, str]:
+    """Name the pages of the run that took in most, which is the backlog, and of the newest."""
+    runs = _runs(lake_url)
+    if not runs:
+        return {}
+    backlog, newest = max(runs, key=lambda run: run[1])[0], runs[-1][0]
+    pages = {"backlog report": _page(backlog)}
+    if newest != backlog:
+        pages["newest report"] = _page(newest)
+    return {label: _short(page) for label, page in pages.items() if page is not None}
+
+
+def _runs(lake_url: str) -> list[tuple[str, int]]:
+    """Return id and rows read of every run that took something in, oldest first."""
+    import polars as pl
+
+    from churn.ingestion.journal import journal_url
+    from churn.lake.table import open_table
+
+    journal = open_table(journal_url(lake_url))
+    if journal is None:
+        return []
+    rows = journal.scan(["run_id", "committed_at", "read", "status"]).collect()
+    taken = rows.filter(rows["status"].is_in(["ingested", "unreadable"])).sort("committed_at")
+    sums = taken.group_by("run_id", maintain_order=True).agg(pl.col("read").sum())
+    return list(sums.iter_rows())
+
+
+def _page(run_id: str) -> Path | None:
+    """Return the page of a run's report; None when ZenML's store does not know the run."""
     from zenml.client import Client
 
-    found = Client().list_artifact_versions(artifact="ingest_report", sort_by="desc:created", size=1, hydrate=True)
-    pages = [page.uri for artifact in found.items for page in artifact.visualizations or []]
-    return Path(pages[0]) if pages else None
+    try:
+        report = Client().get_pipeline_run(run_id).steps["ingest"].outputs["ingest_report"][0]
+    except KeyError:
+        return None
+    pages = report.visualizations or []
+    return Path(pages[0].uri) if pages else None
 
 
 def _short(path: Path) -> str:

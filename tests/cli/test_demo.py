@@ -1,7 +1,14 @@
 import fcntl
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
 import sys
 import warnings
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -18,6 +25,8 @@ from cli.demo_summary import _command
 from cli.main import app
 from cli.zen import alone_with_store, zenml_home
 from tests.world import START, make_event, world_in
+from vault.datakey import EMBEDDED_STATE
+from vault.server import stop_server
 
 HOUR = timedelta(hours=1)
 
@@ -84,3 +93,72 @@ def test_hours_that_are_still_to_come_cannot_be_closed() -> None:
     result = CliRunner().invoke(app, ["ingest", "--until", "9000-01-01"])
     assert result.exit_code == 2
     assert "has not come yet" in result.output
+
+
+@dataclass(frozen=True)
+class Demo:
+    """A project in which the demo has run, on a pipe and in a process of its own."""
+
+    root: Path
+    command: list[str]
+    environment: dict[str, str]
+    stdout: str
+    stderr: str
+
+    @property
+    def places(self) -> dict[str, str]:
+        """What the summary names at its end."""
+        return dict(re.findall(r"^(\w[\w ]*\w) +(\S+)", self.stdout.rpartition("\n\n")[2], re.MULTILINE))
+
+
+@pytest.fixture(scope="module")
+def demo(project_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    root = tmp_path_factory.mktemp("demo")
+    shutil.copytree(project_root / "configs", root / "configs")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("ZENML_")}
+    environment = kept | {"CHURN_ROOT": str(root), "PYTHONPATH": str(project_root)}
+    command = [sys.executable, "-m", "cli.main", "demo", "--hours", "2"]
+    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    yield Demo(root, command, environment, done.stdout, done.stderr)
+    stop_server(root / EMBEDDED_STATE)
+
+
+def test_on_a_pipe_the_demo_says_a_line_for_each_stage_and_the_log_the_rest(demo: Demo) -> None:
+    stages = [re.fullmatch(r" *\d+\.\d s  (.+)", line) for line in demo.stderr.splitlines()]
+    lines = [json.loads(line) for line in (demo.root / demo.places["log"]).read_text().splitlines()]
+
+    assert [match and match[1].split(":")[0] for match in stages] == [
+        "ZenML",
+        "Vault",
+        "the past until 1998-06-30 22",
+        "the last 2 hours, one by one",
+    ]
+    assert sum(line["event"] == "ingested" for line in lines) == 3
+
+
+def test_the_demo_accounts_for_every_row_and_names_the_report_of_the_backlog(demo: Demo) -> None:
+    places = demo.places
+    backlog, newest = ((demo.root / places[name]).read_text() for name in ("backlog report", "newest report"))
+
+    assert "69,659 read = 69,404 appended + 255 duplicate + 0 quarantined" in demo.stdout
+    rows = re.compile(r"rows read</span><b>([\d,]+)")
+    counts = [int(match[1].replace(",", "")) for match in map(rows.search, (backlog, newest)) if match]
+    assert len(counts) == 2
+    assert counts[0] > 60_000 > 100 > counts[1] > 0
+
+
+def test_a_demo_that_is_stopped_says_how_to_go_on(demo: Demo) -> None:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        demo.command, cwd=demo.root, env=demo.environment, stdout=pipe, stderr=pipe, text=True
+    ) as process:
+        assert process.stderr
+        first = process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+
+    assert "ZenML" in first
+    assert process.returncode == 130
+    assert said.splitlines()[-1] == "stopped; run it again to go on from here"
+    assert "Traceback" not in said
