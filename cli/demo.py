@@ -12,6 +12,7 @@ from churn.settings import Settings, load_settings
 from stacks.environment import project_root
 
 if TYPE_CHECKING:
+    from churn.ingestion.report import IngestReport
     from churn.landing.zone import LandingZone
     from churn.sources.replay import Grain
     from churn.sources.source import Source
@@ -41,20 +42,19 @@ def demo(
 
 
 def _run(settings: Settings, root: Path, name: str, data: Path | None, hours: int) -> None:
+    from churn.landing.zone import LandingZone
     from churn.log import configure_logging
+    from churn.sources.registry import open_source
     from cli.demo_stages import shown_stages
     from cli.demo_summary import log_file, print_summary
     from cli.zen import alone_with_store, prepare_zenml
 
     if data and name != "mapped":
         os.environ["CHURN_DATA"] = str(data.resolve())
-    configure_logging(json=False, level="warning", file=log_file(root))
-    prepare_zenml(root, verbosity="CRITICAL")
-    from churn.landing.zone import LandingZone
-    from churn.sources.registry import open_source
-
     source = open_source(name, data if name == "mapped" else None)
     zone = LandingZone(settings.landing.url)
+    configure_logging(json=False, level="warning", file=log_file(root), unshown=["alert"])
+    prepare_zenml(root, verbosity="CRITICAL")
     with shown_stages() as stages:
         with stages.stage("ZenML: store, repository and stack dev"), alone_with_store(root):
             _prepare_stack(root)
@@ -66,13 +66,13 @@ def _run(settings: Settings, root: Path, name: str, data: Path | None, hours: in
             day = start.replace(hour=0)
             _upload(source, zone, per="day", until=day)
             _upload(source, zone, per="hour", since=day, until=start)
-            new = _ingest(settings, root, start)
+            reports = [_ingest(settings, root, start)]
         with stages.stage(f"the last {hours} hours, one by one", hours) as advance:
             for closing in (start + number * HOUR for number in range(1, hours + 1)):
                 _upload(source, zone, per="hour", since=closing - HOUR, until=closing)
-                new += _ingest(settings, root, closing)
+                reports.append(_ingest(settings, root, closing))
                 advance()
-    print_summary(settings, root, source=name, rows=rows, new=new)
+    print_summary(settings, root, source=name, rows=rows, reports=[report for report in reports if report])
 
 
 def _upload(
@@ -84,8 +84,8 @@ def _upload(
         raise KeyboardInterrupt
 
 
-def _ingest(settings: Settings, root: Path, until: datetime) -> int:
-    """Run the pipeline up to `until`, unless an earlier run left nothing to do, and return the rows read."""
+def _ingest(settings: Settings, root: Path, until: datetime) -> "IngestReport | None":
+    """Run the pipeline up to `until`, unless an earlier run left nothing to do."""
     from churn.ingestion.ingest import Ingestion
     from churn.ingestion.journal import read_stream
     from cli.ingest import run_ingestion
@@ -94,8 +94,8 @@ def _ingest(settings: Settings, root: Path, until: datetime) -> int:
     closed_until = read_stream(settings.lake.url, "activity").closed_until
     closed = closed_until is not None and closed_until >= until
     if closed and not Ingestion(settings, key_source(settings.vault, root)).scan(until).objects:
-        return 0
-    return run_ingestion(until).counts.read
+        return None
+    return run_ingestion(until)
 
 
 def _prepare_stack(root: Path) -> None:

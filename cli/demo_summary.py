@@ -4,6 +4,8 @@ import os
 import shlex
 import shutil
 import sys
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,13 +19,15 @@ from cli.zen import zenml_home
 if TYPE_CHECKING:
     import polars as pl
 
+    from churn.ingestion.report import IngestReport
+
 
 def log_file(root: Path) -> Path:
     """Where the demo's log goes: what it does in detail would hide what it says."""
     return root / ".churn" / "logs" / "demo.jsonl"
 
 
-def print_summary(settings: Settings, root: Path, *, source: str, rows: int, new: int) -> None:
+def print_summary(settings: Settings, root: Path, *, source: str, rows: int, reports: "Sequence[IngestReport]") -> None:
     """Print the journal's counts and check that they account for every row of the source.
 
     Args:
@@ -31,7 +35,7 @@ def print_summary(settings: Settings, root: Path, *, source: str, rows: int, new
         root: the project.
         source: name of the data set.
         rows: rows the set has.
-        new: rows read by this demo; the rest was ingested before.
+        reports: what this demo ingested; the rest was ingested before.
 
     Raises:
         AccountingError: rows are missing or were counted twice.
@@ -40,12 +44,15 @@ def print_summary(settings: Settings, root: Path, *, source: str, rows: int, new
     from churn.lake.snapshot import take_snapshot
 
     counts = totals(settings.lake.url)
+    new = sum(report.counts.read for report in reports)
     typer.echo()
     print_totals(f"{source}: {rows:,} rows uploaded, {new:,} ingested just now", counts)
     _check(counts, rows)
     tables = take_snapshot(settings.lake.url).tables
     print_table("Data snapshot", ["table", "version", "rows"], [(n, t.version, t.rows) for n, t in tables.items()])
     typer.echo()
+    for line in _alerts(reports):
+        typer.echo(line)
     places = _places(settings, root)
     width = max(map(len, places))
     for label, where in places.items():
@@ -61,6 +68,17 @@ def _check(counts: "pl.DataFrame", rows: int) -> None:
             f"{quarantined:,} quarantined; look at churn quarantine show and start afresh with make demo-clean"
         )
     typer.echo(f"{read:,} read = {appended:,} appended + {duplicate:,} duplicate + {quarantined:,} quarantined")
+
+
+def _alerts(reports: "Sequence[IngestReport]") -> list[str]:
+    """Say of each kind of alert how many there were, and what the first one said."""
+    alerts = [alert for report in reports for alert in report.alerts]
+    kinds = Counter(alert.kind for alert in alerts)
+    first = {alert.kind: alert.message for alert in reversed(alerts)}
+    lines = [
+        f"{'alert' if number == 1 else f'{number} alerts'} {kind}: {first[kind]}" for kind, number in kinds.items()
+    ]
+    return [*lines, ""] if lines else []
 
 
 def _places(settings: Settings, root: Path) -> dict[str, str]:

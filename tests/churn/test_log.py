@@ -185,15 +185,16 @@ def test_a_file_gets_everything_while_only_warnings_are_shown(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     log = get_logger("early")
-    configure_logging(json=False, level="warning", file=tmp_path / "logs" / "demo.jsonl")
+    configure_logging(json=False, level="warning", file=tmp_path / "logs" / "demo.jsonl", unshown=["alert"])
 
     log.debug("unheard")
     log.info("taken", who="jane@example.com")
     log.warning("late", hours=3)
+    log.error("alert")
 
     shown = capsys.readouterr().err
     kept = [json.loads(line) for line in (tmp_path / "logs" / "demo.jsonl").read_text().splitlines()]
-    assert [line["event"] for line in kept] == ["taken", "late"]
+    assert [line["event"] for line in kept] == ["taken", "late", "alert"]
     assert "jane" not in str(kept)
     assert shown.count("\n") == 1
     assert "late" in shown

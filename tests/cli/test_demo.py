@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import polars as pl
 import pytest
 from typer.testing import CliRunner
 from zenml.exceptions import RunInterruptedException
@@ -20,8 +21,12 @@ from zenml.utils.source_utils import set_custom_source_root
 import cli.demo
 import cli.ingest
 import vault.datakey
+from churn.ingestion.alert import Alert
 from churn.ingestion.report import IngestReport
-from cli.demo_summary import _command
+from churn.settings import load_settings
+from churn.sources.registry import open_source
+from churn.sources.source import UPLOADED
+from cli.demo_summary import _alerts, _command
 from cli.main import app
 from cli.zen import alone_with_store, zenml_home
 from tests.world import START, make_event, world_in
@@ -45,8 +50,10 @@ def test_the_demo_takes_hours_that_another_run_has_closed_already(
     monkeypatch.setattr(cli.ingest, "run_ingestion", run)
     monkeypatch.setattr(vault.datakey, "key_source", lambda settings, root: world.key)
 
-    assert cli.demo._ingest(world.settings, tmp_path, START + 2 * HOUR) == 2
-    assert cli.demo._ingest(world.settings, tmp_path, START + 2 * HOUR) == 0
+    late, again = (cli.demo._ingest(world.settings, tmp_path, START + 2 * HOUR) for _ in range(2))
+    assert late
+    assert late.counts.read == 2
+    assert again is None
     assert world.rows().height == 3
 
 
@@ -73,6 +80,24 @@ def test_commands_that_the_demo_names_can_be_typed(
     monkeypatch.setattr(sys, "executable", str(folder / "python"))
     monkeypatch.setenv("PATH", str(folder) if activated else "/usr/bin")
     assert _command("churn") == ("churn" if activated else ".venv/bin/churn")
+
+
+def test_alerts_are_summed_up_by_kind_under_the_words_of_the_first(tmp_path: Path) -> None:
+    report = world_in(tmp_path).ingest()
+    quiet, bad = (
+        Alert(kind=kind, severity="warning", stream="activity", message=f"{kind} for the first time", figures={})
+        for kind in ("empty_hour", "bad_share")
+    )
+    again = quiet.model_copy(update={"message": "again"})
+
+    reports = [report.model_copy(update={"alerts": alerts}) for alerts in ((quiet,), (), (again, bad), (again,))]
+
+    assert _alerts(reports) == [
+        "3 alerts empty_hour: empty_hour for the first time",
+        "alert bad_share: bad_share for the first time",
+        "",
+    ]
+    assert _alerts([report]) == []
 
 
 def test_a_run_that_was_stopped_ends_like_any_interrupted_command(
@@ -162,3 +187,41 @@ def test_a_demo_that_is_stopped_says_how_to_go_on(demo: Demo) -> None:
     assert process.returncode == 130
     assert said.splitlines()[-1] == "stopped; run it again to go on from here"
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (["--source", "moon"], "no source moon; known sources: cdnow, online_retail, complete_journey, mapped"),
+        (["--source", "online_retail"], "(make demo: DATA=FOLDER)"),
+        (["--source", "online_retail", "--data", "nowhere"], "nowhere/online_retail/by-day.tar.gz: no such archive"),
+        (["--source", "mapped"], "(make demo: DATA=FILE)"),
+    ],
+)
+def test_a_source_that_cannot_be_opened_is_refused_in_one_line_before_anything_is_made(
+    project_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], complaint: str
+) -> None:
+    shutil.copytree(project_root / "configs", tmp_path / "configs")
+    monkeypatch.setenv("CHURN_ROOT", str(tmp_path))
+    monkeypatch.setenv("CHURN_DATA", "")
+
+    result = CliRunner().invoke(app, ["demo", *options])
+
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert complaint in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert not (tmp_path / ".churn").exists()
+
+
+def test_settings_of_a_laptop_let_the_hours_of_online_retail_in(project_root: Path, shared_data: Path) -> None:
+    settings = load_settings("dev", project_root).ingestion
+    source = open_source("online_retail", shared_data / "online_retail" / "by-day.tar.gz")
+    rows = pl.concat(frame.select(UPLOADED, "customer_id") for frame in source.read("activity"))
+
+    end = rows.select(pl.col(UPLOADED).max().dt.truncate("1d").dt.offset_by("1d")).item()
+    hours = rows.group_by(pl.col(UPLOADED).dt.truncate("1h")).agg(pl.len(), bad=pl.col("customer_id").is_null().mean())
+    judged = hours.filter(pl.col(UPLOADED) >= end - cli.demo.HOURS * HOUR, pl.col("len") >= settings.min_rows_for_share)
+
+    shares = judged["bad"].to_list()
+    assert len(shares) > 10
+    assert 0.9 < max(shares) < settings.max_bad_share

@@ -72,8 +72,9 @@ def contract(project_root: Path, root: Path, **changes: dict[str, object]) -> No
     for field in document["fields"]:
         field.update(changes.get(field["name"], {}))
     (root / "mine.yaml").write_text(yaml.safe_dump(document))
-    dev = (project_root / "configs" / "dev.yaml").read_text()
-    (root / "configs" / "dev.yaml").write_text(f"{dev}\ningestion:\n  contracts: {{activity: mine.yaml}}\n")
+    settings = yaml.safe_load((project_root / "configs" / "dev.yaml").read_text())
+    settings["ingestion"]["contracts"] = {"activity": "mine.yaml"}
+    (root / "configs" / "dev.yaml").write_text(yaml.safe_dump(settings))
 
 
 @pytest.fixture
