@@ -4,7 +4,9 @@ import logging
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sized
+from collections.abc import Callable, Collection, Iterable, Iterator, MutableMapping, Sized
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, Literal, TypeVar, cast, overload
 
 import structlog
@@ -16,18 +18,24 @@ Item = TypeVar("Item")
 Level = Literal["debug", "info", "warning", "error", "critical"]
 
 
-def configure_logging(*, json: bool | None = None, level: Level = "info") -> None:
+def configure_logging(
+    *, json: bool | None = None, level: Level = "info", file: Path | None = None, unshown: Collection[str] = ()
+) -> None:
     """Send every log line, also those of libraries, through the scrubber to standard error.
 
     Args:
         json: JSON lines or lines for people; by default people get theirs when standard error is a terminal.
         level: the least severe line that is written.
+        file: gets every line from `info` on as JSON as well, whatever `level` says.
+        unshown: events for the file alone.
     """
     as_json = not sys.stderr.isatty() if json is None else json
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer()
         if as_json
-        else structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+        else structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
     )
     structlog.configure(
         processors=[
@@ -36,9 +44,10 @@ def configure_logging(*, json: bool | None = None, level: Level = "info") -> Non
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
             _scrub_event,
+            *([] if file is None else [_CopyTo(file, level, unshown)]),
             renderer,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
+        wrapper_class=structlog.make_filtering_bound_logger(level if file is None else "info"),
         logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
     )
     if not isinstance(logging.getLogRecordFactory(), _ScrubbedRecords):
@@ -54,6 +63,24 @@ def get_logger(name: str) -> FilteringBoundLogger:
 
 def _scrub_event(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     return scrub_mapping(event)
+
+
+class _CopyTo:
+    """Appends each line to a file, and lets only the severe ones pass on; a file that fails stops no work."""
+
+    def __init__(self, file: Path, level: Level, unshown: Collection[str]) -> None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        self._file = file
+        self._level = logging.getLevelName(level.upper())
+        self._unshown = frozenset(unshown)
+        self._render = structlog.processors.JSONRenderer()
+
+    def __call__(self, logger: object, name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        with suppress(OSError), self._file.open("a", encoding="utf-8") as lines:
+            lines.write(f"{self._render(logger, name, dict(event))!s}\n")
+        if logging.getLevelName(event["level"].upper()) < self._level or event["event"] in self._unshown:
+            raise structlog.DropEvent
+        return event
 
 
 class _ScrubbedRecords:

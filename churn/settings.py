@@ -24,6 +24,24 @@ def _known_zone(name: str) -> str:
     return name
 
 
+def known_place(url: str) -> str:
+    """Return `url` when it is a path or names a storage that comes with the platform.
+
+    Raises:
+        ValueError: it does not; the message says what would, and quotes no more than the scheme.
+    """
+    scheme, separator, rest = url.partition("://")
+    choice = "a folder, or a URL that begins with file://, s3:// or gs://"
+    if not url.strip() or (separator and not rest):
+        raise ValueError(f"names no place; give {choice}")
+    if separator and scheme not in ("file", "s3", "gs"):
+        raise ValueError(f"{scheme}:// is not supported; give {choice}")
+    return url
+
+
+Place = Annotated[str, AfterValidator(known_place)]
+
+
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -31,7 +49,7 @@ class _Frozen(BaseModel):
 class LandingSettings(_Frozen):
     """The object store that uploaders write to."""
 
-    url: str = Field(description="fsspec URL of the landing zone; a relative path counts from the project root")
+    url: Place = Field(description="folder, or file, s3 or gs URL; a relative path counts from the project root")
     max_object_bytes: int = Field(
         default=512 * 2**20,
         gt=0,
@@ -45,7 +63,7 @@ class LandingSettings(_Frozen):
 class LakeSettings(_Frozen):
     """The Delta tables."""
 
-    url: str = Field(description="URL of the lake; a relative path counts from the project root")
+    url: Place = Field(description="folder, or file, s3 or gs URL; a relative path counts from the project root")
 
 
 class IngestionSettings(_Frozen):
@@ -79,6 +97,12 @@ class AlertSettings(_Frozen):
     )
     late: timedelta = Field(
         default=timedelta(hours=26), description="age of the newest event, at the end of the run, that alerts"
+    )
+    history: timedelta | None = Field(
+        default=None,
+        gt=timedelta(),
+        description="silence after which what has landed counts as a replayed set from the past, which is said once "
+        "and neither quiet nor late; none: silence alerts however long it lasts",
     )
 
 
@@ -135,12 +159,20 @@ def load_settings(environment: str, root: Path) -> Settings:
     except FileNotFoundError:
         known = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml"))) or "none"
         raise SettingsError(f"{path}: no such settings file; known environments: {known}") from None
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be read ({error.strerror}); give this process access") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: not valid YAML in UTF-8 ({error}); mend the file") from None
+        raise SettingsError(f"{path}: not valid YAML in UTF-8 ({_yaml_fault(error)}); mend the file") from None
+    if not isinstance(document, dict):
+        what = "is empty" if document is None else "holds no settings"
+        raise SettingsError(f"{path}: {what}; it must give at least environment, landing.url and lake.url")
     try:
         settings = Settings.model_validate(document)
     except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'the file'}: {e['msg']}" for e in error.errors())
+        faults = "; ".join(
+            f"{'.'.join(map(str, e['loc']))}: {_FAULTS.get(e['type'], e['msg'].removeprefix('Value error, '))}"
+            for e in error.errors()
+        )
         raise SettingsError(f"{path}: {faults}") from None
     if settings.environment != environment:
         raise SettingsError(f"{path}: environment is {settings.environment}, expected {environment}")
@@ -152,6 +184,17 @@ def load_settings(environment: str, root: Path) -> Settings:
             "ingestion": settings.ingestion.model_copy(update={"contracts": contracts}),
         }
     )
+
+
+_FAULTS = {"missing": "is missing", "extra_forbidden": "no such setting"}
+"""What pydantic calls otherwise than a person would."""
+
+
+def _yaml_fault(error: Exception) -> str:
+    """Say in one line what is wrong and where, without the text that stands there."""
+    mark = getattr(error, "problem_mark", None)
+    where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+    return where + (getattr(error, "problem", None) or type(error).__name__)
 
 
 def absolute_url(url: str, root: Path) -> str:

@@ -1,8 +1,6 @@
 """`churn demo`: a real data set from upload to versioned lake, on one machine."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,8 +12,7 @@ from churn.settings import Settings, load_settings
 from stacks.environment import project_root
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
-
+    from churn.ingestion.report import IngestReport
     from churn.landing.zone import LandingZone
     from churn.sources.replay import Grain
     from churn.sources.source import Source
@@ -45,35 +42,37 @@ def demo(
 
 
 def _run(settings: Settings, root: Path, name: str, data: Path | None, hours: int) -> None:
-    from cli.demo_summary import print_summary
+    from churn.landing.zone import LandingZone
+    from churn.log import configure_logging
+    from churn.sources.registry import open_source
+    from cli.demo_stages import shown_stages
+    from cli.demo_summary import log_file, print_summary
     from cli.zen import alone_with_store, prepare_zenml
 
     if data and name != "mapped":
         os.environ["CHURN_DATA"] = str(data.resolve())
-    prepare_zenml(root, verbosity="CRITICAL")
-    from churn.landing.zone import LandingZone
-    from churn.sources.registry import open_source
-
     source = open_source(name, data if name == "mapped" else None)
     zone = LandingZone(settings.landing.url)
-    with _watched() as progress:
-        with _stage(progress, "ZenML: store, repository and stack dev"), alone_with_store(root):
+    configure_logging(json=False, level="warning", file=log_file(root), unshown=["alert"])
+    prepare_zenml(root, verbosity="CRITICAL")
+    with shown_stages() as stages:
+        with stages.stage("ZenML: store, repository and stack dev"), alone_with_store(root):
             _prepare_stack(root)
-        with _stage(progress, "Vault: the data key"):
+        with stages.stage("Vault: the data key"):
             _open_vault(settings, root)
         rows, end = _extent(source)
         start = end - hours * HOUR
-        with _stage(progress, f"the past until {start:%Y-%m-%d %H:%M}: upload, ingest at once"):
+        with stages.stage(f"the past until {start:%Y-%m-%d %H:%M}: upload, ingest at once"):
             day = start.replace(hour=0)
             _upload(source, zone, per="day", until=day)
             _upload(source, zone, per="hour", since=day, until=start)
-            new = _ingest(settings, root, start)
-        each = progress.add_task(f"the last {hours} hours, one by one", total=hours)
-        for closing in (start + number * HOUR for number in range(1, hours + 1)):
-            _upload(source, zone, per="hour", since=closing - HOUR, until=closing)
-            new += _ingest(settings, root, closing)
-            progress.advance(each)
-    print_summary(settings, root, source=name, rows=rows, new=new)
+            reports = [_ingest(settings, root, start)]
+        with stages.stage(f"the last {hours} hours, one by one", hours) as advance:
+            for closing in (start + number * HOUR for number in range(1, hours + 1)):
+                _upload(source, zone, per="hour", since=closing - HOUR, until=closing)
+                reports.append(_ingest(settings, root, closing))
+                advance()
+    print_summary(settings, root, source=name, rows=rows, reports=[report for report in reports if report])
 
 
 def _upload(
@@ -85,8 +84,8 @@ def _upload(
         raise KeyboardInterrupt
 
 
-def _ingest(settings: Settings, root: Path, until: datetime) -> int:
-    """Run the pipeline up to `until`, unless an earlier run left nothing to do, and return the rows read."""
+def _ingest(settings: Settings, root: Path, until: datetime) -> "IngestReport | None":
+    """Run the pipeline up to `until`, unless an earlier run left nothing to do."""
     from churn.ingestion.ingest import Ingestion
     from churn.ingestion.journal import read_stream
     from cli.ingest import run_ingestion
@@ -95,8 +94,8 @@ def _ingest(settings: Settings, root: Path, until: datetime) -> int:
     closed_until = read_stream(settings.lake.url, "activity").closed_until
     closed = closed_until is not None and closed_until >= until
     if closed and not Ingestion(settings, key_source(settings.vault, root)).scan(until).objects:
-        return 0
-    return run_ingestion(until).counts.read
+        return None
+    return run_ingestion(until)
 
 
 def _prepare_stack(root: Path) -> None:
@@ -133,32 +132,3 @@ def _extent(source: "Source") -> tuple[int, datetime]:
     if last is None:
         raise typer.BadParameter(f"{source.name} is empty")
     return rows, floor_hour(last).replace(hour=0) + DAY
-
-
-@contextmanager
-def _watched() -> Iterator["Progress"]:
-    """Show progress on standard error where a person looks, and warnings alone; elsewhere the log says it all."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    from churn.log import configure_logging
-
-    console = Console(stderr=True)
-    if console.is_terminal:
-        configure_logging(level="warning")
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(20),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        yield progress
-
-
-@contextmanager
-def _stage(progress: "Progress", title: str) -> Iterator[None]:
-    task = progress.add_task(title, total=1)
-    yield
-    progress.advance(task)

@@ -4,6 +4,8 @@ import os
 import shlex
 import shutil
 import sys
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,8 +19,15 @@ from cli.zen import zenml_home
 if TYPE_CHECKING:
     import polars as pl
 
+    from churn.ingestion.report import IngestReport
 
-def print_summary(settings: Settings, root: Path, *, source: str, rows: int, new: int) -> None:
+
+def log_file(root: Path) -> Path:
+    """Where the demo's log goes: what it does in detail would hide what it says."""
+    return root / ".churn" / "logs" / "demo.jsonl"
+
+
+def print_summary(settings: Settings, root: Path, *, source: str, rows: int, reports: "Sequence[IngestReport]") -> None:
     """Print the journal's counts and check that they account for every row of the source.
 
     Args:
@@ -26,7 +35,7 @@ def print_summary(settings: Settings, root: Path, *, source: str, rows: int, new
         root: the project.
         source: name of the data set.
         rows: rows the set has.
-        new: rows read by this demo; the rest was ingested before.
+        reports: what this demo ingested; the rest was ingested before.
 
     Raises:
         AccountingError: rows are missing or were counted twice.
@@ -35,14 +44,19 @@ def print_summary(settings: Settings, root: Path, *, source: str, rows: int, new
     from churn.lake.snapshot import take_snapshot
 
     counts = totals(settings.lake.url)
+    new = sum(report.counts.read for report in reports)
     typer.echo()
     print_totals(f"{source}: {rows:,} rows uploaded, {new:,} ingested just now", counts)
     _check(counts, rows)
     tables = take_snapshot(settings.lake.url).tables
     print_table("Data snapshot", ["table", "version", "rows"], [(n, t.version, t.rows) for n, t in tables.items()])
     typer.echo()
-    for label, where in _places(settings, root).items():
-        typer.echo(f"{label:<12} {where}")
+    for line in _alerts(reports):
+        typer.echo(line)
+    places = _places(settings, root)
+    width = max(map(len, places))
+    for label, where in places.items():
+        typer.echo(f"{label:<{width}} {where}")
 
 
 def _check(counts: "pl.DataFrame", rows: int) -> None:
@@ -56,12 +70,23 @@ def _check(counts: "pl.DataFrame", rows: int) -> None:
     typer.echo(f"{read:,} read = {appended:,} appended + {duplicate:,} duplicate + {quarantined:,} quarantined")
 
 
+def _alerts(reports: "Sequence[IngestReport]") -> list[str]:
+    """Say of each kind of alert how many there were, and what the first one said."""
+    alerts = [alert for report in reports for alert in report.alerts]
+    kinds = Counter(alert.kind for alert in alerts)
+    first = {alert.kind: alert.message for alert in reversed(alerts)}
+    lines = [
+        f"{'alert' if number == 1 else f'{number} alerts'} {kind}: {first[kind]}" for kind, number in kinds.items()
+    ]
+    return [*lines, ""] if lines else []
+
+
 def _places(settings: Settings, root: Path) -> dict[str, str]:
     home = zenml_home(root)
     prefix = f"ZENML_CONFIG_PATH={shlex.quote(_short(home))} "
-    report = _newest_report()
     return {
-        "report": "–" if report is None else _short(report),
+        **_reports(settings.lake.url),
+        "log": _short(log_file(root)),
         "lake": _short(Path(settings.lake.url)),
         "dashboard": f"{prefix}{_command('zenml')} login --local",
         "one more run": f"{prefix}{_command('zenml')} pipeline run pipelines.ingestion.ingest_activity",
@@ -76,13 +101,44 @@ def _command(name: str) -> str:
     return name if shutil.which(name) == str(installed) else shlex.quote(_short(installed))
 
 
-def _newest_report() -> Path | None:
-    """Return the page of the newest ingest report."""
+def _reports(lake_url: str) -> dict[str, str]:
+    """Name the pages of the run that took in most, which is the backlog, and of the newest."""
+    runs = _runs(lake_url)
+    if not runs:
+        return {}
+    backlog, newest = max(runs, key=lambda run: run[1])[0], runs[-1][0]
+    pages = {"backlog report": _page(backlog)}
+    if newest != backlog:
+        pages["newest report"] = _page(newest)
+    return {label: _short(page) for label, page in pages.items() if page is not None}
+
+
+def _runs(lake_url: str) -> list[tuple[str, int]]:
+    """Return id and rows read of every run that took something in, oldest first."""
+    import polars as pl
+
+    from churn.ingestion.journal import journal_url
+    from churn.lake.table import open_table
+
+    journal = open_table(journal_url(lake_url))
+    if journal is None:
+        return []
+    rows = journal.scan(["run_id", "committed_at", "read", "status"]).collect()
+    taken = rows.filter(rows["status"].is_in(["ingested", "unreadable"])).sort("committed_at")
+    sums = taken.group_by("run_id", maintain_order=True).agg(pl.col("read").sum())
+    return list(sums.iter_rows())
+
+
+def _page(run_id: str) -> Path | None:
+    """Return the page of a run's report; None when ZenML's store does not know the run."""
     from zenml.client import Client
 
-    found = Client().list_artifact_versions(artifact="ingest_report", sort_by="desc:created", size=1, hydrate=True)
-    pages = [page.uri for artifact in found.items for page in artifact.visualizations or []]
-    return Path(pages[0]) if pages else None
+    try:
+        report = Client().get_pipeline_run(run_id).steps["ingest"].outputs["ingest_report"][0]
+    except KeyError:
+        return None
+    pages = report.visualizations or []
+    return Path(pages[0].uri) if pages else None
 
 
 def _short(path: Path) -> str:

@@ -4,6 +4,7 @@ import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,10 +12,10 @@ import typer
 from churn.errors import ChurnError
 from churn.hours import past_moment
 from churn.log import get_logger
-from churn.settings import Environment
+from churn.settings import Environment, load_settings
 from cli.options import utc_now
 from cli.zen import prepare_zenml, use_stack
-from stacks.environment import project_root
+from stacks.environment import active_settings, project_root
 from stacks.spec import StackError
 
 if TYPE_CHECKING:
@@ -48,9 +49,11 @@ def ingest(
         raise typer.BadParameter("--every, --until and --schedule exclude one another")
     period = _period(every) if every else None
     at = _past(until) if until else None
+    _check_settings(project_root(), environment)
     prepare_zenml(project_root(), verbosity="CRITICAL")
     if environment:
         use_stack(environment)
+    active_settings()
     if schedule:
         _hand_over()
     elif period:
@@ -116,6 +119,16 @@ def _past(text: str) -> datetime:
         return past_moment(text, utc_now())
     except ChurnError as error:
         raise typer.BadParameter(str(error), param_hint="--until") from None
+
+
+def _check_settings(root: Path, environment: Environment | None) -> None:
+    """Refuse settings that are broken before ZenML takes its seconds to start.
+
+    Which environment is the active one only ZenML knows: without a name every file that is there must be sound.
+    """
+    there = sorted(path.stem for path in (root / "configs").glob("*.yaml"))
+    for name in [environment] if environment else there or ["dev"]:
+        load_settings(name, root)
 
 
 def _period(text: str) -> timedelta:

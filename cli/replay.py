@@ -11,7 +11,9 @@ from cli.options import EnvironmentOption, moment, settings_of
 def replay(
     source: Annotated[str, typer.Option(help="cdnow, online_retail, complete_journey or mapped.")] = "cdnow",
     path: Annotated[Path | None, typer.Option(help="Where the set lies; for `mapped`, the mapping file.")] = None,
-    landing: Annotated[str | None, typer.Option(help="URL of the landing zone; by default the environment's.")] = None,
+    landing: Annotated[
+        str | None, typer.Option(help="Folder or URL of the landing zone; by default the environment's.")
+    ] = None,
     since: Annotated[str | None, typer.Option("--from", help="Leave out upload hours before this time (UTC).")] = None,
     until: Annotated[str | None, typer.Option("--until", help="Leave out upload hours from this time on.")] = None,
     format: Annotated[
@@ -27,14 +29,19 @@ def replay(
 ) -> None:
     """Write a data set into the landing zone as hourly objects; a rerun leaves identical objects alone."""
     from churn.landing.zone import LandingZone
-    from churn.settings import absolute_url
+    from churn.settings import absolute_url, known_place
     from churn.sources.registry import open_source
     from churn.sources.replay import replay as upload
 
     first, end = moment(since) if since else None, moment(until) if until else None
     if first and end and first >= end:
         raise typer.BadParameter(f"{until} does not come after --from {since}", param_hint="--until")
-    zone = absolute_url(landing, Path.cwd()) if landing else settings_of(environment).landing.url
+    try:
+        zone = (
+            settings_of(environment).landing.url if landing is None else absolute_url(known_place(landing), Path.cwd())
+        )
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--landing") from None
     report = upload(
         open_source(source, path),
         LandingZone(zone),

@@ -47,8 +47,8 @@ class LogAlerter(BaseAlerter):
         """Log the alert and post it; a webhook that cannot be reached is logged and answered with False."""
         given = params if isinstance(params, LogAlerterParameters) else LogAlerterParameters()
         body = {"source": given.source, "message": message, **(given.alert.model_dump() if given.alert else {})}
-        critical = given.alert is not None and given.alert.severity == "critical"
-        (log.error if critical else log.warning)("alert", **body)
+        severity = given.alert.severity if given.alert else "warning"
+        {"info": log.info, "warning": log.warning, "critical": log.error}[severity]("alert", **body)
         url = self.config.webhook_url
         return url is None or _post(url, body, self.config.timeout)
 

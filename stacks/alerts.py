@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from zenml.alerter import BaseAlerter, BaseAlerterStepParameters
 
 log = get_logger(__name__)
+_SIGNS = {"info": ":information_source:", "warning": ":large_yellow_circle:", "critical": ":red_circle:"}
 
 
 def send_alerts(alerts: Iterable[Alert], *, source: str) -> int:
@@ -38,7 +39,7 @@ def _active_alerter() -> "BaseAlerter | None":
 
 def _send(alerter: "BaseAlerter | None", alert: Alert, source: str) -> bool:
     if alerter is None:
-        log.warning("alert", source=source, **alert.model_dump())
+        (log.info if alert.severity == "info" else log.warning)("alert", source=source, **alert.model_dump())
         return False
     try:
         sent = bool(alerter.post(alert.message, params=_parameters(alerter.flavor, alert, source)))
@@ -65,8 +66,7 @@ def _parameters(flavor: str, alert: Alert, source: str) -> "BaseAlerterStepParam
 
 def slack_blocks(alert: Alert, source: str) -> list[dict[str, Any]]:
     """Lay an alert out as Slack blocks: headline, message, figures (at most the ten Slack allows), source."""
-    sign = ":red_circle:" if alert.severity == "critical" else ":large_yellow_circle:"
-    title = f"{sign} {alert.kind.replace('_', ' ')}" + (f" · {alert.stream}" if alert.stream else "")
+    title = f"{_SIGNS[alert.severity]} {alert.kind.replace('_', ' ')}" + (f" · {alert.stream}" if alert.stream else "")
     blocks: list[dict[str, Any]] = [
         {"type": "section", "text": _text(f"*{title}*\n{_escaped(alert.message)}"[:3000])},
         {"type": "context", "elements": [_text(_escaped(source))]},

@@ -6,8 +6,11 @@ from pydantic import BaseModel, ConfigDict
 
 from churn.settings import Stream
 
-AlertKind = Literal["bad_share", "schema_change", "empty_hour", "late_source", "unreadable_object", "ingestion_failed"]
-Severity = Literal["warning", "critical"]
+AlertKind = Literal[
+    "bad_share", "schema_change", "empty_hour", "late_source", "history", "unreadable_object", "ingestion_failed"
+]
+Severity = Literal["info", "warning", "critical"]
+"""`info` calls for nobody: it says once why there will be no alarm."""
 
 
 class Alert(BaseModel):

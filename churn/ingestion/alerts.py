@@ -17,7 +17,9 @@ def alerts_for(report: IngestReport, settings: AlertSettings) -> list[Alert]:
     """Return what the run calls for, at most one alert per kind and stream.
 
     Silence and lateness are judged on `activity` alone, the one stream that is expected every hour, and not in a
-    backfill, which is late by nature.
+    backfill, which is late by nature. A stream that has been silent for `settings.history` is taken for a set from the
+    past that was replayed: the run that took it in says so, as information, and the runs after it say nothing until
+    something lands again.
     """
     return [alert for stream in report.streams for alert in _stream_alerts(stream, report, settings)]
 
@@ -36,7 +38,10 @@ def failure_alert(error: ChurnError) -> Alert:
 def _stream_alerts(stream: StreamReport, report: IngestReport, settings: AlertSettings) -> Iterator[Alert]:
     rules = [_bad_share(stream, settings), _unreadable(stream), _schema_change(stream)]
     if stream.stream == "activity" and not report.backfill:
-        rules += [_empty_hour(stream, report.now, settings), _late_source(stream, settings)]
+        if _is_history(stream, stream.closed_until, settings):
+            rules.append(_history(stream, settings))
+        else:
+            rules += [_empty_hour(stream, report.now, settings), _late_source(stream, settings)]
     yield from (alert for alert in rules if alert is not None)
 
 
@@ -89,6 +94,34 @@ def _schema_change(stream: StreamReport) -> Alert | None:
             "declare an alias, a default or a safe attribute in the contract if this is meant"
         ),
         figures={kind: _count(changes, kind) for kind in words if _count(changes, kind)},
+    )
+
+
+def _is_history(stream: StreamReport, seen_until: datetime | None, settings: AlertSettings) -> bool:
+    """Tell whether whoever had read the stream until then would take what has landed for a set from the past."""
+    if settings.history is None or seen_until is None or stream.last_object_hour is None:
+        return False
+    return seen_until - (stream.last_object_hour + HOUR) >= settings.history
+
+
+def _history(stream: StreamReport, settings: AlertSettings) -> Alert | None:
+    landed = any(item.status != "replayed" for item in stream.objects)
+    if not landed and _is_history(stream, stream.closed_since, settings):
+        return None
+    assert stream.last_object_hour
+    assert stream.closed_until
+    end = stream.last_object_hour + HOUR
+    silence = stream.closed_until - end
+    return Alert(
+        kind="history",
+        severity="info",
+        stream=stream.stream,
+        message=(
+            f"{stream.stream}: the landing zone holds history that ends at {end:%Y-%m-%d %H:%M} UTC, "
+            f"{_hours(silence)} ago; silence and lateness alert from the next upload on (alerts.history: null "
+            "has them alert about history too)"
+        ),
+        figures={"silent_hours": round(silence / HOUR, 1)},
     )
 
 

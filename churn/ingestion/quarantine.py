@@ -55,7 +55,7 @@ def open_rows(lake_url: str, *, reason: str | None = None, source_file: str | No
 
     Args:
         lake_url: the lake.
-        reason: only rows refused for this reason.
+        reason: only rows refused for this reason: its bare name, or with the column, as `missing:customer_id`.
         source_file: only rows of this object, by its safe name.
 
     Raises:
@@ -88,7 +88,8 @@ def open_rows(lake_url: str, *, reason: str | None = None, source_file: str | No
         )
     _check(lake_url, rows, newest)
     if reason is not None:
-        rows = rows.filter(pl.col("reason") == reason)
+        name, _, column = reason.partition(":")
+        rows = rows.filter((pl.col("reason") == name) & (pl.lit(not column) | (pl.col("column") == column)))
     if source_file is not None:
         rows = rows.filter(pl.col("source_file") == source_file)
     return rows

@@ -36,11 +36,16 @@ def open_source(name: str, path: Path | None = None) -> Source:
 def _data(name: str) -> Path:
     folder = os.environ.get("CHURN_DATA")
     if not folder:
-        raise SourceError(f"{name}: set CHURN_DATA to the folder that holds {name}/, or pass the path of the set")
+        raise SourceError(
+            f"{name}: set CHURN_DATA to the folder that holds {name}/ (make demo: DATA=FOLDER), "
+            "or pass the path of the set"
+        )
     return Path(folder)
 
 
 def _mapping(path: Path | None) -> Path:
     if path is None:
-        raise SourceError("mapped: pass the path of the mapping; start from configs/sources/example.yaml")
+        raise SourceError(
+            "mapped: pass the path of the mapping (make demo: DATA=FILE); start from configs/sources/example.yaml"
+        )
     return path

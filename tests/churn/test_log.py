@@ -179,3 +179,32 @@ def test_error_in_the_loop_passes_through_the_bar(project_root: Path) -> None:
     )
 
     assert "Reading objects" in shown
+
+
+def test_a_file_gets_everything_while_only_warnings_are_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = get_logger("early")
+    configure_logging(json=False, level="warning", file=tmp_path / "logs" / "demo.jsonl", unshown=["alert"])
+
+    log.debug("unheard")
+    log.info("taken", who="jane@example.com")
+    log.warning("late", hours=3)
+    log.error("alert")
+
+    shown = capsys.readouterr().err
+    kept = [json.loads(line) for line in (tmp_path / "logs" / "demo.jsonl").read_text().splitlines()]
+    assert [line["event"] for line in kept] == ["taken", "late", "alert"]
+    assert "jane" not in str(kept)
+    assert shown.count("\n") == 1
+    assert "late" in shown
+    assert "\x1b" not in shown
+
+
+def test_a_log_file_that_cannot_be_written_stops_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging(json=True, level="info", file=tmp_path / "demo.jsonl")
+    (tmp_path / "demo.jsonl").mkdir()
+
+    get_logger("any").info("taken")
+
+    assert [line["event"] for line in lines(capsys)] == ["taken"]

@@ -1,5 +1,6 @@
 import shutil
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,12 @@ def write(root: Path, environment: str, **changes: object) -> None:
 @pytest.mark.parametrize("environment", ["dev", "staging", "prod"])
 def test_every_shipped_environment_loads(project_root: Path, environment: str) -> None:
     assert load_settings(environment, project_root).environment == environment
+
+
+def test_only_a_laptop_takes_long_silence_for_history(project_root: Path) -> None:
+    history = {name: load_settings(name, project_root).alerts.history for name in ("dev", "staging", "prod")}
+
+    assert history == {"dev": timedelta(days=30), "staging": None, "prod": None}
 
 
 def test_environments_share_no_data_plane(project_root: Path) -> None:
@@ -116,3 +123,28 @@ def test_every_key_is_documented_where_it_is_declared(model: type[BaseModel]) ->
 
     assert model.__doc__
     assert undocumented == set()
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("", "is empty; it must give at least environment, landing.url and lake.url"),
+        ("environment: dev\nlanding:\n\turl: x", "line 3, column 1: found character '\\t' that cannot start any token"),
+        ("environment: dev\nlake: {url: lake}", "dev.yaml: landing: is missing"),
+        ("environment: dev\nlanding: {url: a, colour: b}\nlake: {url: lake}", "landing.colour: no such setting"),
+        ("environment: dev\nlanding: {url: ''}\nlake: {url: lake}", "landing.url: names no place"),
+        ("environment: dev\nlanding: {url: a}\nlake: {url: 'ftp://me:pw@host/x'}", "lake.url: ftp:// is not supported"),
+        ("environment: dev\nlanding: {url: 's3://'}\nlake: {url: lake}", "landing.url: names no place"),
+    ],
+    ids=["empty", "tab", "missing", "unknown", "no landing", "ftp", "no bucket"],
+)
+def test_what_is_wrong_is_said_in_one_line_for_people(tmp_path: Path, text: str, complaint: str) -> None:
+    write(tmp_path, "dev")
+    (tmp_path / "configs" / "dev.yaml").write_text(text)
+
+    with pytest.raises(SettingsError) as refusal:
+        load_settings("dev", tmp_path)
+
+    assert complaint in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+    assert "pw" not in str(refusal.value)

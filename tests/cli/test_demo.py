@@ -1,10 +1,18 @@
 import fcntl
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
 import sys
 import warnings
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import polars as pl
 import pytest
 from typer.testing import CliRunner
 from zenml.exceptions import RunInterruptedException
@@ -13,11 +21,17 @@ from zenml.utils.source_utils import set_custom_source_root
 import cli.demo
 import cli.ingest
 import vault.datakey
+from churn.ingestion.alert import Alert
 from churn.ingestion.report import IngestReport
-from cli.demo_summary import _command
+from churn.settings import load_settings
+from churn.sources.registry import open_source
+from churn.sources.source import UPLOADED
+from cli.demo_summary import _alerts, _command
 from cli.main import app
 from cli.zen import alone_with_store, zenml_home
 from tests.world import START, make_event, world_in
+from vault.datakey import EMBEDDED_STATE
+from vault.server import stop_server
 
 HOUR = timedelta(hours=1)
 
@@ -36,8 +50,10 @@ def test_the_demo_takes_hours_that_another_run_has_closed_already(
     monkeypatch.setattr(cli.ingest, "run_ingestion", run)
     monkeypatch.setattr(vault.datakey, "key_source", lambda settings, root: world.key)
 
-    assert cli.demo._ingest(world.settings, tmp_path, START + 2 * HOUR) == 2
-    assert cli.demo._ingest(world.settings, tmp_path, START + 2 * HOUR) == 0
+    late, again = (cli.demo._ingest(world.settings, tmp_path, START + 2 * HOUR) for _ in range(2))
+    assert late
+    assert late.counts.read == 2
+    assert again is None
     assert world.rows().height == 3
 
 
@@ -66,6 +82,24 @@ def test_commands_that_the_demo_names_can_be_typed(
     assert _command("churn") == ("churn" if activated else ".venv/bin/churn")
 
 
+def test_alerts_are_summed_up_by_kind_under_the_words_of_the_first(tmp_path: Path) -> None:
+    report = world_in(tmp_path).ingest()
+    quiet, bad = (
+        Alert(kind=kind, severity="warning", stream="activity", message=f"{kind} for the first time", figures={})
+        for kind in ("empty_hour", "bad_share")
+    )
+    again = quiet.model_copy(update={"message": "again"})
+
+    reports = [report.model_copy(update={"alerts": alerts}) for alerts in ((quiet,), (), (again, bad), (again,))]
+
+    assert _alerts(reports) == [
+        "3 alerts empty_hour: empty_hour for the first time",
+        "alert bad_share: bad_share for the first time",
+        "",
+    ]
+    assert _alerts([report]) == []
+
+
 def test_a_run_that_was_stopped_ends_like_any_interrupted_command(
     project_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -84,3 +118,110 @@ def test_hours_that_are_still_to_come_cannot_be_closed() -> None:
     result = CliRunner().invoke(app, ["ingest", "--until", "9000-01-01"])
     assert result.exit_code == 2
     assert "has not come yet" in result.output
+
+
+@dataclass(frozen=True)
+class Demo:
+    """A project in which the demo has run, on a pipe and in a process of its own."""
+
+    root: Path
+    command: list[str]
+    environment: dict[str, str]
+    stdout: str
+    stderr: str
+
+    @property
+    def places(self) -> dict[str, str]:
+        """What the summary names at its end."""
+        return dict(re.findall(r"^(\w[\w ]*\w) +(\S+)", self.stdout.rpartition("\n\n")[2], re.MULTILINE))
+
+
+@pytest.fixture(scope="module")
+def demo(project_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    root = tmp_path_factory.mktemp("demo")
+    shutil.copytree(project_root / "configs", root / "configs")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("ZENML_")}
+    environment = kept | {"CHURN_ROOT": str(root), "PYTHONPATH": str(project_root)}
+    command = [sys.executable, "-m", "cli.main", "demo", "--hours", "2"]
+    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    yield Demo(root, command, environment, done.stdout, done.stderr)
+    stop_server(root / EMBEDDED_STATE)
+
+
+def test_on_a_pipe_the_demo_says_a_line_for_each_stage_and_the_log_the_rest(demo: Demo) -> None:
+    stages = [re.fullmatch(r" *\d+\.\d s  (.+)", line) for line in demo.stderr.splitlines()]
+    lines = [json.loads(line) for line in (demo.root / demo.places["log"]).read_text().splitlines()]
+
+    assert [match and match[1].split(":")[0] for match in stages] == [
+        "ZenML",
+        "Vault",
+        "the past until 1998-06-30 22",
+        "the last 2 hours, one by one",
+    ]
+    assert sum(line["event"] == "ingested" for line in lines) == 3
+
+
+def test_the_demo_accounts_for_every_row_and_names_the_report_of_the_backlog(demo: Demo) -> None:
+    places = demo.places
+    backlog, newest = ((demo.root / places[name]).read_text() for name in ("backlog report", "newest report"))
+
+    assert "69,659 read = 69,404 appended + 255 duplicate + 0 quarantined" in demo.stdout
+    rows = re.compile(r"rows read</span><b>([\d,]+)")
+    counts = [int(match[1].replace(",", "")) for match in map(rows.search, (backlog, newest)) if match]
+    assert len(counts) == 2
+    assert counts[0] > 60_000 > 100 > counts[1] > 0
+
+
+def test_a_demo_that_is_stopped_says_how_to_go_on(demo: Demo) -> None:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        demo.command, cwd=demo.root, env=demo.environment, stdout=pipe, stderr=pipe, text=True
+    ) as process:
+        assert process.stderr
+        first = process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+
+    assert "ZenML" in first
+    assert process.returncode == 130
+    assert said.splitlines()[-1] == "stopped; run it again to go on from here"
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (["--source", "moon"], "no source moon; known sources: cdnow, online_retail, complete_journey, mapped"),
+        (["--source", "online_retail"], "(make demo: DATA=FOLDER)"),
+        (["--source", "online_retail", "--data", "nowhere"], "nowhere/online_retail/by-day.tar.gz: no such archive"),
+        (["--source", "mapped"], "(make demo: DATA=FILE)"),
+    ],
+)
+def test_a_source_that_cannot_be_opened_is_refused_in_one_line_before_anything_is_made(
+    project_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], complaint: str
+) -> None:
+    shutil.copytree(project_root / "configs", tmp_path / "configs")
+    monkeypatch.setenv("CHURN_ROOT", str(tmp_path))
+    monkeypatch.setenv("CHURN_DATA", "")
+
+    result = CliRunner().invoke(app, ["demo", *options])
+
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert complaint in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert not (tmp_path / ".churn").exists()
+
+
+def test_settings_of_a_laptop_let_the_hours_of_online_retail_in(project_root: Path, shared_data: Path) -> None:
+    settings = load_settings("dev", project_root).ingestion
+    source = open_source("online_retail", shared_data / "online_retail" / "by-day.tar.gz")
+    rows = pl.concat(frame.select(UPLOADED, "customer_id") for frame in source.read("activity"))
+
+    end = rows.select(pl.col(UPLOADED).max().dt.truncate("1d").dt.offset_by("1d")).item()
+    hours = rows.group_by(pl.col(UPLOADED).dt.truncate("1h")).agg(pl.len(), bad=pl.col("customer_id").is_null().mean())
+    judged = hours.filter(pl.col(UPLOADED) >= end - cli.demo.HOURS * HOUR, pl.col("len") >= settings.min_rows_for_share)
+
+    shares = judged["bad"].to_list()
+    assert len(shares) > 10
+    assert 0.9 < max(shares) < settings.max_bad_share

@@ -100,6 +100,21 @@ def test_an_error_is_one_line_on_stderr(churn: Churn, command: list[str], compla
     assert "Traceback" not in result.stderr
 
 
+def test_the_active_stack_without_settings_is_refused_before_anything_runs(
+    ingested: Churn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs" / "staging.yaml").write_text(
+        "environment: staging\nlanding: {url: landing}\nlake: {url: lake}\n"
+    )
+    monkeypatch.setenv("CHURN_ROOT", str(tmp_path))
+
+    result = ingested("ingest")
+
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == f"{tmp_path}/configs/dev.yaml: no such settings file; known environments: staging\n"
+
+
 def test_debugging_keeps_the_traceback(churn: Churn, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CHURN_DEBUG", "1")
 

@@ -1,9 +1,10 @@
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import yaml
 from typer.testing import Result
 
 from churn.ingestion.quarantine import quarantine_url
@@ -58,9 +59,55 @@ def test_show_can_be_narrowed_and_limited(refused: Churn) -> None:
     assert len(json.loads(refused("quarantine", "show", "--reason", reason, "--limit", "1", "--json").stdout)) == 1
 
 
-def test_replay_without_a_fix_leaves_the_rows_in_quarantine(refused: Churn) -> None:
+@pytest.mark.parametrize(
+    ("reason", "rows"),
+    [("missing", 2), ("missing:customer_id", 2), ("missing:event_time", 0), ("wrong_type:customer_id", 0)],
+)
+def test_a_reason_may_be_given_the_way_alerts_write_it(refused: Churn, reason: str, rows: int) -> None:
+    shown = json.loads(refused("quarantine", "show", "--reason", reason, "--json").stdout)
+    replayed = refused("quarantine", "replay", "--reason", reason)
+
+    assert len(shown) == rows
+    assert replayed.exit_code == (0 if rows else 1)
+    assert "missing:customer_id" in refused("quarantine", "show").stdout
+
+
+def test_replay_without_a_fix_says_so_in_one_line(refused: Churn) -> None:
     result = refused("quarantine", "replay", "--all")
 
     assert result.exit_code == 0, result.output
-    assert "activity" in result.stdout
+    assert result.stdout == (
+        "0 of 2 rows mended; the same reasons as before: missing:customer_id (2); "
+        "change the contract or the settings, then replay again\n"
+    )
     assert len(json.loads(refused("quarantine", "show", "--json").stdout)) == 2
+
+
+def contract(project_root: Path, root: Path, **changes: dict[str, object]) -> None:
+    """Let the settings name a contract of their own whose fields are changed like that."""
+    document = yaml.safe_load((project_root / "churn" / "contracts" / "activity.yaml").read_text())
+    for field in document["fields"]:
+        field.update(changes.get(field["name"], {}))
+    (root / "mine.yaml").write_text(yaml.safe_dump(document))
+    settings = yaml.safe_load((project_root / "configs" / "dev.yaml").read_text())
+    settings["ingestion"]["contracts"] = {"activity": "mine.yaml"}
+    (root / "configs" / "dev.yaml").write_text(yaml.safe_dump(settings))
+
+
+@pytest.fixture
+def mended(root: Path) -> Iterator[None]:
+    before = (root / "configs" / "dev.yaml").read_text()
+    yield
+    (root / "configs" / "dev.yaml").write_text(before)
+
+
+@pytest.mark.usefixtures("mended")
+def test_replay_after_a_fix_says_what_became_of_the_rows(refused: Churn, project_root: Path, root: Path) -> None:
+    contract(project_root, root, customer_id={"default": "walk-in"}, item_id={"max_length": 5})
+    worse = refused("quarantine", "replay", "--all")
+    contract(project_root, root, customer_id={"default": "walk-in"})
+    mended = refused("quarantine", "replay", "--reason", "too_long:item_id")
+
+    assert "before: missing:customer_id (2); now: too_long:item_id (2)" in worse.stdout
+    assert mended.stdout.startswith("Replayed")
+    assert refused("quarantine", "show").stdout == "nothing is in quarantine\n"

@@ -100,6 +100,17 @@ def test_the_webhook_may_be_a_secret(
     assert (sent, len(webhook.received)) == (1, 1)
 
 
+def test_information_is_no_warning(zenml: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    note = ALERT.model_copy(update={"kind": "history", "severity": "info"})
+    activate(zenml, tmp_path, monkeypatch, "churn_log")
+
+    with capture_logs() as lines:
+        send_alerts([note], source="run 7")
+
+    assert [line["log_level"] for line in lines if line["event"] == "alert"] == ["info"]
+    assert "information_source" in slack_blocks(note, "run 7")[0]["text"]["text"]
+
+
 @pytest.mark.parametrize("fault", ["refuses", "is gone", "is no URL"])
 def test_a_webhook_that_fails_is_logged_without_its_secret_path(
     zenml: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, webhook: Webhook, fault: str

@@ -1,4 +1,5 @@
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 
@@ -42,8 +43,12 @@ def stream(
     empty: int = 0,
     silent: timedelta | None = timedelta(),
     age: timedelta = HOUR,
+    since: timedelta | None = None,
 ) -> StreamReport:
-    """A stream that closed at CLOSED; `silent`: time since its last landing hour ended, if there was one."""
+    """A stream that closed at CLOSED.
+
+    `silent`: time since its last landing hour ended, if there was one; `since`: time since the run before, if any.
+    """
     return StreamReport(
         stream=name,
         contract_version=1,
@@ -52,6 +57,7 @@ def stream(
         postponed=0,
         differences=differences,
         closed_until=CLOSED,
+        closed_since=None if since is None else CLOSED - since,
         hours_without_objects=empty,
         last_object_hour=None if silent is None else CLOSED - silent - HOUR,
         newest_time=CLOSED - age,
@@ -133,6 +139,48 @@ def test_slowly_changing_streams_may_be_silent_and_old() -> None:
 
 def test_a_backfill_is_late_by_nature() -> None:
     assert kinds(stream(landed(9), empty=400, silent=400 * HOUR, age=9000 * HOUR), backfill=True) == []
+
+
+MONTH = 30 * 24 * HOUR
+HISTORY = SETTINGS.model_copy(update={"history": MONTH})
+YEARS = 300 * MONTH
+
+
+def freshness(item: StreamReport, settings: AlertSettings = HISTORY) -> list[tuple[AlertKind, str]]:
+    return [(alert.kind, alert.severity) for alert in alerts_for(report(item), settings)]
+
+
+def test_replayed_history_is_told_by_the_run_that_took_it_in_and_never_again() -> None:
+    silent = partial(stream, empty=YEARS // HOUR, silent=YEARS, age=YEARS + 9 * HOUR)
+    first = silent(landed(9), since=YEARS)
+    at_once = silent(landed(9))
+    seen_before_but_only_now_replayed = silent(landed(9), since=HOUR)
+    later = silent(since=HOUR)
+
+    for item in (first, at_once, seen_before_but_only_now_replayed):
+        assert freshness(item) == [("history", "info")]
+    assert freshness(later) == []
+    [note] = alerts_for(report(first), HISTORY)
+    assert f"history that ends at {CLOSED - YEARS:%Y-%m-%d %H:%M} UTC, 9,000 days ago" in note.message
+
+
+def test_a_live_source_that_becomes_late_alerts_every_hour_until_it_counts_as_history() -> None:
+    for hours in range(2, 30 * 24):
+        dying = stream(empty=1, silent=hours * HOUR, age=(hours + 30) * HOUR, since=HOUR)
+        assert freshness(dying) == [("empty_hour", "warning"), ("late_source", "warning")]
+    assert freshness(stream(empty=1, silent=MONTH, age=2 * MONTH, since=HOUR)) == [("history", "info")]
+    assert freshness(stream(empty=1, silent=MONTH + HOUR, age=2 * MONTH, since=HOUR)) == []
+
+
+def test_uploads_after_history_are_watched_again() -> None:
+    assert freshness(stream(landed(9), empty=YEARS // HOUR, since=YEARS)) == []
+    assert freshness(stream(empty=3, silent=3 * HOUR, since=HOUR)) == [("empty_hour", "warning")]
+
+
+def test_history_is_only_believed_in_where_the_settings_say_so() -> None:
+    silent = stream(empty=YEARS // HOUR, silent=YEARS, age=YEARS, since=HOUR)
+
+    assert freshness(silent, SETTINGS) == [("empty_hour", "warning"), ("late_source", "warning")]
 
 
 def test_unreadable_objects_alert_once_and_only_some_are_named() -> None:
