@@ -20,9 +20,14 @@ HOUR = datetime(1997, 1, 2, 10, tzinfo=UTC)
 def refused(ingested: Churn, root: Path) -> Churn:
     """`churn` after an object was ingested whose second and third line name no customer."""
     rows = [
-        {"event_time": f"1997-01-02T10:0{n}:00Z", "event_type": "purchase", "item_id": "canary-4711"} for n in range(3)
+        {
+            "customer_id" if n == 0 else "shopper": f"c-{n}",
+            "event_time": f"1997-01-02T10:0{n}:00Z",
+            "event_type": "purchase",
+            "item_id": "canary-4711",
+        }
+        for n in range(3)
     ]
-    rows[0]["customer_id"] = "c-1"
     zone = LandingZone(load_settings("dev", root).landing.url)
     zone.write("activity", HOUR, "part-1.jsonl", "".join(json.dumps(row) + "\n" for row in rows).encode())
     assert ingested("ingest", "-e", "dev", "--until", "1997-01-02T11:00").exit_code == 0
@@ -103,9 +108,9 @@ def mended(root: Path) -> Iterator[None]:
 
 @pytest.mark.usefixtures("mended")
 def test_replay_after_a_fix_says_what_became_of_the_rows(refused: Churn, project_root: Path, root: Path) -> None:
-    contract(project_root, root, customer_id={"default": "walk-in"}, item_id={"max_length": 5})
+    contract(project_root, root, customer_id={"aliases": ["shopper"]}, item_id={"max_length": 5})
     worse = refused("quarantine", "replay", "--all")
-    contract(project_root, root, customer_id={"default": "walk-in"})
+    contract(project_root, root, customer_id={"aliases": ["shopper"]})
     mended = refused("quarantine", "replay", "--reason", "too_long:item_id")
 
     assert "before: missing:customer_id (2); now: too_long:item_id (2)" in worse.stdout
