@@ -66,7 +66,7 @@ class Gathered:
         if len(self._rows) >= _FLUSH:
             self._flush()
 
-    def take_frame(self, frame: pl.DataFrame, lines: Positions) -> None:
+    def take_frame(self, frame: pl.DataFrame, lines: Positions | range) -> None:
         """Add a block of records and the lines they start on."""
         self._flush()
         self.frames.append(frame.insert_column(frame.width, pl.Series(LINE, lines, dtype=pl.Int64)))
