@@ -11,13 +11,21 @@ from numpy.typing import NDArray
 from churn.errors import UnreadableObject
 from churn.landing.decoded import LINE, Decoded
 from churn.landing.formats.delimited_record import scan_records, split_record
-from churn.landing.formats.records import SEGMENT, Gathered, Positions, Row, Spans, blank_spans, read_spans
+from churn.landing.formats.records import (
+    SEGMENT,
+    Gathered,
+    Positions,
+    Row,
+    Spans,
+    blank_spans,
+    read_spans,
+    whole_lines,
+)
 from churn.settings import LandingSettings
 
 _NEWLINE, _RETURN, _QUOTE, _COMMA = 10, 13, 34, 44
 _BOM = b"\xef\xbb\xbf"
 _MAX_COLUMNS = 10_000
-_PIECE = 128 * 2**10
 
 
 @dataclass(frozen=True)
@@ -131,26 +139,20 @@ def _segment_end(data: bytes, start: int, window: int) -> int:
 def _regular_rows(segment: bytes, width: int, limits: LandingSettings) -> int:
     """Count the records of a segment in which each has its line and `width` fields, two or more; 0 of any other.
 
-    Polars cannot be asked: it fills up short records, and where it reads only a few columns, it cuts long ones. The
-    segment is looked at in pieces of whole lines, small enough to stay in the processor's cache.
+    Polars cannot be asked: it fills up short records, and where it reads only a few columns, it cuts long ones.
     """
     if width < 2 or b'"' in segment or b"\0" in segment or b"\r" in segment:
         return 0
-    codes = np.frombuffer(segment, np.uint8)
-    longest, start, rows = min(_PIECE, limits.max_line_bytes), 0, 0
-    while start < len(segment):
-        end = segment.rfind(b"\n", start, start + longest) + 1
-        piece = codes[start:end]
-        if not end:
-            if len(segment) - start > longest:
-                return 0
-            end, piece = len(segment), np.append(codes[start:], np.uint8(_NEWLINE))
+    rows = 0
+    for piece in whole_lines(segment, limits.max_line_bytes):
+        if piece is None:
+            return 0
         newline = piece == _NEWLINE
         found = int(np.count_nonzero(newline))
         ends = np.flatnonzero(newline | (piece == _COMMA))
         if len(ends) != found * width or not newline[ends[width - 1 :: width]].all():
             return 0
-        start, rows = end, rows + found
+        rows += found
     return rows
 
 
