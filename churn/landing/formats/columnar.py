@@ -7,8 +7,11 @@ and abort the process, and it cannot be caught.
 import json
 from collections import Counter
 from collections.abc import Collection, Sequence
+from functools import lru_cache, reduce
+from operator import or_
 from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
 
 from churn.errors import UnreadableObject
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq  # type: ignore[import-untyped, unused-ignore]
 
 _BATCH_ROWS = 16_384
+_LAST_ASCII = 127
 
 
 def decode_parquet(data: bytes, *, wanted: Collection[str], limits: LandingSettings) -> Decoded:
@@ -48,19 +52,18 @@ def decode_parquet(data: bytes, *, wanted: Collection[str], limits: LandingSetti
     if any(len(column) != rows for column in columns):
         raise UnreadableObject("corrupt_parquet", f"other than the {rows} rows that the footer declares")
     lines = pl.int_range(1, rows + 1, dtype=pl.Int64, eager=True).alias(LINE)
-    broken = pl.repeat(False, rows, dtype=pl.Boolean, eager=True)
-    texts = []
-    for column in columns:
-        text = _text(column)
-        if text.null_count() > column.null_count():
-            broken |= text.is_null() & column.is_not_null()
-        texts.append(text)
+    texts = [_text(column) for column in columns]
     frame = pl.DataFrame([*texts, lines])
-    return Decoded(
-        frame=frame.filter(~broken) if broken.any() else frame,
-        seen=seen,
-        bad_lines=tuple(BadLine(line, "invalid_utf8") for line in lines.filter(broken)),
-    )
+    broken = [
+        text.is_null() & column.is_not_null()
+        for text, column in zip(texts, columns, strict=True)
+        if text.null_count() > column.null_count()
+    ]
+    if not broken:
+        return Decoded(frame=frame, seen=seen)
+    anywhere = reduce(or_, broken)
+    bad = tuple(BadLine(line, "invalid_utf8") for line in lines.filter(anywhere))
+    return Decoded(frame=frame.filter(~anywhere), seen=seen, bad_lines=bad)
 
 
 _BROKEN = (OSError, ValueError, TypeError, KeyError, IndexError, OverflowError, MemoryError)
@@ -92,20 +95,29 @@ def _columns(file: "pq.ParquetFile", names: Sequence[str], limits: LandingSettin
 
 
 def _series(name: str, column: "pa.ChunkedArray") -> pl.Series:
-    """Hand a column to Polars, which trusts text to be UTF-8: so text goes as bytes, and nested text is checked."""
+    """Hand a column to Polars, which trusts text to be UTF-8.
+
+    So text that is more than ASCII goes as bytes, which `_text` checks, and nested text is checked here.
+    """
     import pyarrow as pa
 
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
-    if pa.types.is_string(column.type):
-        column = column.cast(pa.binary())
-    elif pa.types.is_large_string(column.type):
-        column = column.cast(pa.large_binary())
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        if not all(map(_is_ascii, column.chunks)):
+            column = column.cast(pa.binary() if pa.types.is_string(column.type) else pa.large_binary())
     elif not pa.types.is_primitive(column.type):
         column.validate(full=True)
     return pl.Series(name, column)
 
 
+def _is_ascii(text: "pa.Array") -> bool:
+    """Tell whether no byte behind these texts is outside ASCII, so that they are UTF-8 wherever they are cut."""
+    values = text.buffers()[2]
+    return values is None or not len(values) or bool(np.frombuffer(values, np.uint8).max() <= _LAST_ASCII)
+
+
+@lru_cache(maxsize=256)
 def _type_name(kind: "pa.DataType") -> str:
     import pyarrow as pa
 

@@ -11,10 +11,20 @@ from numpy.typing import NDArray
 from churn.errors import UnreadableObject
 from churn.landing.decoded import LINE, Decoded
 from churn.landing.formats.delimited_record import scan_records, split_record
-from churn.landing.formats.records import SEGMENT, Gathered, Positions, Row, Spans, blank_spans, read_spans
+from churn.landing.formats.records import (
+    SEGMENT,
+    Gathered,
+    Positions,
+    Row,
+    Spans,
+    blank_spans,
+    read_spans,
+    whole_lines,
+)
 from churn.settings import LandingSettings
 
 _NEWLINE, _RETURN, _QUOTE, _COMMA = 10, 13, 34, 44
+_BOM = b"\xef\xbb\xbf"
 _MAX_COLUMNS = 10_000
 
 
@@ -55,6 +65,12 @@ def decode_csv(data: bytes, *, wanted: Collection[str], limits: LandingSettings)
             start, line = data.find(b"\n", start) + 1 or len(data), line + 1
             continue
         segment = data[start : _segment_end(data, start, window)]
+        rows = _regular_rows(segment, len(header.names), limits)
+        frame = _read_block(segment, header) if rows else None
+        if frame is not None and frame.height == rows:
+            gathered.take_frame(frame, range(line, line + rows))
+            start, line = start + len(segment), line + rows
+            continue
         spans = _spans(segment, line, len(header.names)) if segment else None
         if spans is None:
             for at, fields in scan_records(data, start, line, limits.max_line_bytes):
@@ -112,10 +128,32 @@ def _segment_end(data: bytes, start: int, window: int) -> int:
     """End of the last whole record within `window` bytes, quoted newlines taken into account; `start` if none ends."""
     if start + window >= len(data):
         return len(data)
+    if data.find(b'"', start, start + window) < 0:
+        return data.rfind(b"\n", start, start + window) + 1 or start
     codes = np.frombuffer(data, np.uint8, window, start)
     newlines = np.flatnonzero(codes == _NEWLINE)
     ends = newlines[np.searchsorted(np.flatnonzero(codes == _QUOTE), newlines) % 2 == 0]
     return start + int(ends[-1]) + 1 if len(ends) else start
+
+
+def _regular_rows(segment: bytes, width: int, limits: LandingSettings) -> int:
+    """Count the records of a segment in which each has its line and `width` fields, two or more; 0 of any other.
+
+    Polars cannot be asked: it fills up short records, and where it reads only a few columns, it cuts long ones.
+    """
+    if width < 2 or b'"' in segment or b"\0" in segment or b"\r" in segment:
+        return 0
+    rows = 0
+    for piece in whole_lines(segment, limits.max_line_bytes):
+        if piece is None:
+            return 0
+        newline = piece == _NEWLINE
+        found = int(np.count_nonzero(newline))
+        ends = np.flatnonzero(newline | (piece == _COMMA))
+        if len(ends) != found * width or not newline[ends[width - 1 :: width]].all():
+            return 0
+        rows += found
+    return rows
 
 
 def _spans(segment: bytes, first_line: int, width: int) -> Spans | None:
@@ -168,6 +206,8 @@ def _wrong_width(commas: Positions, starts: Positions, ends: Positions, width: i
 
 
 def _read_block(block: bytes, header: _Header) -> pl.DataFrame | None:
+    if block.startswith(_BOM):
+        return None  # Polars would drop it from the first value
     schema = {str(place): pl.String() for place in range(len(header.names))}
     columns = list(header.kept.values()) or [0]
     try:

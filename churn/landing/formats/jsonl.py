@@ -1,7 +1,7 @@
 """JSON Lines: one object per line."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from functools import partial
 from io import BytesIO
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from churn.landing.decoded import LINE, Decoded
 from churn.landing.formats.json_line import note_types, read_line
-from churn.landing.formats.records import SEGMENT, Gathered, Positions, Spans, blank_spans, read_spans
+from churn.landing.formats.records import SEGMENT, Gathered, Positions, Spans, blank_spans, read_spans, whole_lines
 from churn.settings import LandingSettings
 
 _SAMPLE = 200
@@ -41,18 +41,26 @@ def decode_jsonl(data: bytes, *, wanted: Collection[str], limits: LandingSetting
             gathered.take(line, "line_too_long")
             start, line = data.find(b"\n", start) + 1 or len(data), line + 1
             continue
-        segment = data[start:cut]
+        segment, start = data[start:cut], cut
+        read_block = partial(_read_block, columns=columns or [LINE])
+        records = _regular_lines(segment, limits)
+        frame = read_block(segment) if records else None
+        if frame is not None and frame.height == records:
+            _sample(segment, records, types, limits)
+            gathered.take_frame(frame, range(line, line + records))
+            line += records
+            continue
         spans = _lines(segment, line)
-        start, line = cut, line + len(spans.starts)
-        _sample(segment, spans, types, limits)
+        _sample(segment, len(spans.starts), types, limits)
         read_spans(
             segment,
             spans,
             gathered,
-            read_block=partial(_read_block, columns=columns or [LINE]),
+            read_block=read_block,
             read_record=partial(read_line, wanted=columns, types=types),
             keeps_blank=False,
         )
+        line += len(spans.starts)
     frame = gathered.finish()
     found = [name for name in columns if name in frame.columns]
     filled = [name for name in found if name in types or frame[name].null_count() < frame.height]
@@ -62,6 +70,22 @@ def decode_jsonl(data: bytes, *, wanted: Collection[str], limits: LandingSetting
         seen={**dict.fromkeys(filled, "unknown"), **seen},
         bad_lines=tuple(gathered.bad),
     )
+
+
+def _regular_lines(segment: bytes, limits: LandingSettings) -> int:
+    """Count the lines of a segment in which nothing asks for their positions; 0 of any other.
+
+    That is one without escapes, long lines and long decimals. A blank line is none of these: Polars leaves it out, so
+    that it gives fewer rows than there are lines.
+    """
+    if b"\\" in segment:
+        return 0
+    lines = 0
+    for piece in whole_lines(segment, limits.max_line_bytes):
+        if piece is None or any(len(dots) for dots in _long_decimals(piece)):
+            return 0
+        lines += int(np.count_nonzero(piece == _NEWLINE))
+    return lines
 
 
 def _lines(segment: bytes, first_line: int) -> Spans:
@@ -80,18 +104,19 @@ def _lines(segment: bytes, first_line: int) -> Spans:
 
 
 def _with_long_decimals(segment: bytes, codes: NDArray[np.uint8], starts: Positions, ends: Positions) -> Positions:
-    """Lines with a decimal of 16 digits or more, which Polars, reading it as a double, might round.
+    """Lines with a decimal of 16 digits or more, which Polars, reading it as a double, might round."""
+    lines = np.unique(np.searchsorted(ends, np.concatenate(_long_decimals(codes))))
+    found = [line for line in lines if _LONG_DECIMAL.search(segment, int(starts[line]), int(ends[line]) + 1)]
+    return np.array(found, dtype=np.int64)
 
-    Such a number has eight digits before its point or eight after it.
-    """
+
+def _long_decimals(codes: NDArray[np.uint8]) -> list[Positions]:
+    """Points with eight digits after them, and points with eight before: a decimal of 16 digits has one of these."""
     dots = np.flatnonzero(codes[1:-1] == _DOT) + 1
     dots = dots[_DIGIT[codes[dots - 1]] & _DIGIT[codes[dots + 1]]]
     with_eight_after = dots[: np.searchsorted(dots, len(codes) - _HALF)]
     with_eight_before = dots[np.searchsorted(dots, _HALF) :]
-    suspects = [_in_digits(codes, with_eight_after, 1), _in_digits(codes, with_eight_before, -1)]
-    lines = np.unique(np.searchsorted(ends, np.concatenate(suspects)))
-    found = [line for line in lines if _LONG_DECIMAL.search(segment, int(starts[line]), int(ends[line]) + 1)]
-    return np.array(found, dtype=np.int64)
+    return [_in_digits(codes, with_eight_after, 1), _in_digits(codes, with_eight_before, -1)]
 
 
 def _in_digits(codes: NDArray[np.uint8], dots: Positions, direction: int) -> Positions:
@@ -122,13 +147,11 @@ def _with_escapes_in_nested(codes: NDArray[np.uint8], ends: Positions) -> Positi
     return np.intersect1d(np.searchsorted(ends, nested), np.searchsorted(ends, escapes))
 
 
-def _sample(segment: bytes, spans: Spans, types: dict[str, set[str]], limits: LandingSettings) -> None:
-    if not len(spans.starts):
-        return
+def _sample(segment: bytes, lines: int, types: dict[str, set[str]], limits: LandingSettings) -> None:
+    chosen = _spread(segment) if lines > _SAMPLE else segment.split(b"\n")
     pairs: set[tuple[str, type]] = set()
-    for index in np.unique(np.linspace(0, len(spans.starts) - 1, _SAMPLE).astype(np.int64)):
-        line = segment[spans.starts[index] : spans.ends[index]]
-        if len(line) > limits.max_line_bytes:
+    for line in chosen:
+        if not line or len(line) > limits.max_line_bytes:
             continue
         try:
             document = orjson.loads(line)
@@ -137,6 +160,17 @@ def _sample(segment: bytes, spans: Spans, types: dict[str, set[str]], limits: La
         if isinstance(document, dict):
             pairs.update(zip(document, map(type, document.values()), strict=True))
     note_types(types, pairs)
+
+
+def _spread(segment: bytes) -> Iterator[bytes]:
+    """Give lines from all over a segment, the first and the last among them."""
+    end = -1
+    for place in np.linspace(0, len(segment) - 1, _SAMPLE).astype(np.int64).tolist():
+        if place > end:
+            start = max(segment.rfind(b"\n", end + 1, place), end) + 1
+            end = segment.find(b"\n", place)
+            end = len(segment) if end < 0 else end
+            yield segment[start:end]
 
 
 def _read_block(block: bytes, columns: list[str]) -> pl.DataFrame | None:

@@ -1,6 +1,6 @@
 """Reading records in blocks: Polars takes a whole block, and only blocks it refuses are read record by record."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,10 +17,11 @@ Mask = NDArray[np.bool_]
 
 SEGMENT = 8 * 2**20
 """Bytes looked at in one go; bounds the memory of positions and masks in a large object."""
+_PIECE = 128 * 2**10
 _FAN = 16
 _SMALL = 64
 _FLUSH = 50_000
-_SPACE = 32
+_NEWLINE, _SPACE = 10, 32
 _BYTES_PER_RECORD = 64
 
 
@@ -66,7 +67,7 @@ class Gathered:
         if len(self._rows) >= _FLUSH:
             self._flush()
 
-    def take_frame(self, frame: pl.DataFrame, lines: Positions) -> None:
+    def take_frame(self, frame: pl.DataFrame, lines: Positions | range) -> None:
         """Add a block of records and the lines they start on."""
         self._flush()
         self.frames.append(frame.insert_column(frame.width, pl.Series(LINE, lines, dtype=pl.Int64)))
@@ -99,6 +100,26 @@ class Gathered:
 def most_records(limits: LandingSettings) -> int:
     """Most records one object may hold, so that many tiny ones cannot outgrow the memory its bytes would take."""
     return max(1, limits.max_object_bytes // _BYTES_PER_RECORD)
+
+
+def whole_lines(segment: bytes, most: int) -> Iterator[NDArray[np.uint8] | None]:
+    """Cut a segment into pieces of whole lines, small enough to stay in the processor's cache.
+
+    A newline is added to a last line that has none; None ends the pieces where a line is longer than `most` bytes or
+    than a piece may be.
+    """
+    codes, longest, start = np.frombuffer(segment, np.uint8), min(_PIECE, most), 0
+    while start < len(segment):
+        end = segment.rfind(b"\n", start, start + longest) + 1
+        if end:
+            yield codes[start:end]
+        elif len(segment) - start <= longest:
+            end = len(segment)
+            yield np.append(codes[start:], np.uint8(_NEWLINE))
+        else:
+            yield None
+            return
+        start = end
 
 
 def blank_spans(segment: bytes, starts: Positions, ends: Positions) -> Mask:

@@ -147,6 +147,30 @@ def test_a_short_and_a_long_record_do_not_make_up_for_each_other() -> None:
     }
 
 
+@pytest.mark.parametrize("records", [b"a,,b\nc\n", b"a,,\nc\n", b",,a\n\n", b"a,,\n\n", b"c\na,,b", b"\n,,"])
+def test_a_long_and_a_short_record_are_found_where_not_all_columns_are_read(records: bytes) -> None:
+    good = b"1,2\n" * 300
+    decoded = read(b"id,other\n" + good + records, "csv")
+    assert decoded.frame.rows() == [("1", line) for line in range(2, 302)]
+    assert set(bad(decoded).values()) == {"wrong_field_count"}
+
+
+@pytest.mark.parametrize("last", [b"", b"\n"])
+@pytest.mark.parametrize("width", [2, 3])
+def test_csv_lines_are_numbered_through_in_an_object_of_several_pieces(width: int, last: bytes) -> None:
+    names = b",".join([b"id", b"note", b"amount"][:width])
+    values = b",".join([b"%06d", b"%0500d", b"1"][:width])
+    data = names + b"\n" + b"\n".join(values % (n, n) for n in range(40_000)) + last
+    decoded = read(data, "csv")
+    assert decoded.bad_lines == ()
+    assert decoded.frame[LINE].to_list() == list(range(2, 40_002))
+    assert decoded.frame["id"].cast(pl.Int64).to_list() == list(range(40_000))
+
+
+def test_a_csv_value_keeps_a_byte_order_mark_that_does_not_start_the_object() -> None:
+    assert column(read("id,note\n\ufeffa,b\nc,d\n".encode(), "csv"), "id") == {2: "\ufeffa", 3: "c"}
+
+
 def test_a_quote_inside_a_plain_field_stands_for_itself() -> None:
     assert column(read(b'id,note\n1,5" nail\n2,"x"\n', "csv"), "note") == {2: '5" nail', 3: "x"}
 
