@@ -6,7 +6,6 @@ about a third of the CPU of `write_deltalake`.
 """
 
 import json
-import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -15,11 +14,12 @@ from functools import cached_property
 import polars as pl
 from deltalake import CommitProperties, DeltaTable, Transaction
 from deltalake import Schema as DeltaSchema
-from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from deltalake.exceptions import CommitFailedError, DeltaError
 
 from churn.errors import ChurnError, CommitConflict
-from churn.lake.files import StagedFiles, local_or_url, log_may_exist, removals
+from churn.lake.files import StagedFiles, local_or_url, removals
 from churn.lake.log_reader import transactions
+from churn.lake.opening import first_line, look, openable
 from churn.lake.reading import full_paths, scan_files
 from churn.lake.schema import check_fits, exact_fields, missing_columns
 
@@ -29,8 +29,6 @@ _CONFIGURATION = {
     "delta.checkpointInterval": "20",
 }
 _CREATE_ATTEMPTS = 10
-_OPEN_PAUSES = (0.01, 0.05, 0.1)
-"""Seconds before another look at a table whose log exists and cannot be found."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +37,19 @@ class Pinned:
 
     uri: str
     version: int
-    _table: DeltaTable = field(repr=False, compare=False)
+    _shared: DeltaTable = field(repr=False, compare=False)
+
+    @property
+    def _table(self) -> DeltaTable:
+        """The log at this version.
+
+        A version shares it with the one it was committed from, and reads the one entry that is new instead of
+        everything since the last checkpoint. Whoever finds it elsewhere brings it back.
+        """
+        if self._shared.version() != self.version:
+            with openable(self.uri, self.version):
+                self._shared.load_as_version(self.version)
+        return self._shared
 
     @cached_property
     def schema(self) -> pl.Schema:
@@ -172,7 +182,7 @@ class Pinned:
                 )
             except Exception as error:
                 self._settle(error, fence, staged)
-        return open_version(self.uri, self.version + 1)
+        return Pinned(self.uri, self.version + 1, self._shared)
 
     def metadata_since(self, fence: str, sequence: int) -> list[dict[str, object]]:
         """Return what appends under `fence` after `sequence` put into their commits, oldest first.
@@ -233,30 +243,9 @@ def open_table(uri: str, version: int | None = None) -> Pinned | None:
         ChurnError: the table exists but this version cannot be opened.
     """
     uri = local_or_url(uri)
-    try:
-        table = _look(uri, version)
-    except (DeltaError, OSError) as error:
-        which = "the latest version" if version is None else f"version {version}"
-        raise ChurnError(
-            f"{uri}: {which} cannot be opened ({_first_line(error)}); "
-            "check the rights on it, restore _delta_log from a copy of the lake, or open another version"
-        ) from None
+    with openable(uri, version):
+        table = look(uri, version)
     return None if table is None else Pinned(uri, table.version(), table)
-
-
-def _look(uri: str, version: int | None) -> DeltaTable | None:
-    """Open the table if its log exists; look again when that appears meanwhile, because another process makes it.
-
-    Delta reports a log it may not read as not found; taking that for a missing table would lose pins.
-    """
-    for pause in _OPEN_PAUSES:
-        try:
-            return DeltaTable(uri, version=version)
-        except TableNotFoundError:
-            if not log_may_exist(uri):
-                return None
-            time.sleep(pause)
-    return DeltaTable(uri, version=version)
 
 
 def open_version(uri: str, version: int | None = None) -> Pinned:
@@ -278,7 +267,6 @@ def create_table(uri: str, schema: pl.Schema, *, name: str, partition_by: str | 
         ChurnError: a type has no exact Delta counterpart, or the table holds a column under another type.
     """
     uri = local_or_url(uri)
-    fields = exact_fields(uri, schema)
     lost: DeltaError | None = None
     for _ in range(_CREATE_ATTEMPTS):
         table = open_table(uri)
@@ -286,7 +274,7 @@ def create_table(uri: str, schema: pl.Schema, *, name: str, partition_by: str | 
             if table is None:
                 DeltaTable.create(
                     uri,
-                    schema=DeltaSchema(fields),
+                    schema=DeltaSchema(exact_fields(uri, schema)),
                     name=name,
                     partition_by=[partition_by] if partition_by else [],
                     configuration=_CONFIGURATION,
@@ -297,11 +285,8 @@ def create_table(uri: str, schema: pl.Schema, *, name: str, partition_by: str | 
             missing = missing_columns(uri, table.schema, schema)
             if not missing:
                 return table
-            DeltaTable(uri, version=table.version).alter.add_columns([f for f in fields if f.name in missing])
+            added = [one for one in exact_fields(uri, schema) if one.name in missing]
+            DeltaTable(uri, version=table.version).alter.add_columns(added)
         except DeltaError as error:
             lost = error
-    raise ChurnError(f"{uri}: could not be created or evolved: {_first_line(lost)}")
-
-
-def _first_line(error: Exception | None) -> str:
-    return str(error).partition("\n")[0][:300]
+    raise ChurnError(f"{uri}: could not be created or evolved: {first_line(lost)}")

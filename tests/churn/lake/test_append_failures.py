@@ -172,7 +172,7 @@ def test_files_stay_while_nobody_can_tell_whether_the_commit_landed(
 
     def commit_then_lose_the_lake(*arguments: object, **options: object) -> None:
         commit(*arguments, **options)
-        monkeypatch.setattr("churn.lake.table.DeltaTable", _Unreachable)
+        monkeypatch.setattr("churn.lake.opening.DeltaTable", _Unreachable)
         raise OSError("connection reset")
 
     monkeypatch.setattr(DeltaTable, "create_write_transaction", commit_then_lose_the_lake)
