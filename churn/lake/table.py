@@ -115,6 +115,7 @@ class Pinned:
         frame: pl.DataFrame,
         *,
         fence: str,
+        steps: int = 1,
         transactions: Collection[str] = (),
         metadata: Mapping[str, object] | None = None,
     ) -> "Pinned":
@@ -122,7 +123,8 @@ class Pinned:
 
         Args:
             frame: exactly the table's columns and types, in any order; the partition date is never null.
-            fence: application transaction shared by all writers of the same decision; moves up by one.
+            fence: application transaction shared by all writers of the same decision.
+            steps: decisions in this append; the fence moves up by as many, and `metadata_since` is not for it.
             transactions: application transactions to record once, such as one per landing object.
             metadata: JSON-serialisable facts kept in the commit, beside `fence` and `sequence`.
 
@@ -134,7 +136,7 @@ class Pinned:
             CommitConflict: another commit came first; nothing was written.
         """
         check_fits(self.uri, frame, self.schema, self.partition_by)
-        return self._commit(frame, pl.DataFrame(), fence, transactions, metadata or {})
+        return self._commit(frame, pl.DataFrame(), (fence, self.fence(fence) + steps), transactions, metadata or {})
 
     def rewrite(self, files: pl.DataFrame, *, fence: str) -> "Pinned":
         """Put the rows of some files into as few as possible, one per partition date; no row is added or lost.
@@ -151,17 +153,17 @@ class Pinned:
         rows = scan_files(self.uri, files, self.schema, self.partition_by, None).collect(engine="streaming")
         if rows.height != files["rows"].sum():
             raise ChurnError(f"{self.uri}: {rows.height} rows in files that should hold {files['rows'].sum()}")
-        return self._commit(rows, files, fence, (), {})
+        return self._commit(rows, files, (fence, self.fence(fence) + 1), (), {})
 
     def _commit(
         self,
         frame: pl.DataFrame,
         replaced: pl.DataFrame,
-        fence: str,
+        fenced: tuple[str, int],
         transactions: Collection[str],
         metadata: Mapping[str, object],
     ) -> "Pinned":
-        sequence = self.fence(fence) + 1
+        fence, sequence = fenced
         changes_data = replaced.is_empty()
         with StagedFiles(self.uri) as staged:
             added = staged.write(frame.select(self.schema.names()), self.partition_by, data_change=changes_data)
@@ -181,7 +183,7 @@ class Pinned:
                     ),
                 )
             except Exception as error:
-                self._settle(error, fence, staged)
+                self._settle(error, staged)
         return Pinned(self.uri, self.version + 1, self._shared)
 
     def metadata_since(self, fence: str, sequence: int) -> list[dict[str, object]]:
@@ -208,7 +210,7 @@ class Pinned:
             limit *= 4
         return [found[number] for number in sorted(found)]
 
-    def _settle(self, error: Exception, fence: str, staged: StagedFiles) -> None:
+    def _settle(self, error: Exception, staged: StagedFiles) -> None:
         """Return when the commit landed although its answer got lost, otherwise raise what went wrong.
 
         A retried request or a failing checkpoint reports an error for a commit that is in the log; deleting its
@@ -216,7 +218,8 @@ class Pinned:
         """
         try:
             latest = open_version(self.uri)
-            landed = any(note["commit"] == staged.id for note in latest.metadata_since(fence, self.fence(fence)))
+            since = latest._table.history(max(1, latest.version - self.version))
+            landed = any(json.loads(commit.get("churn", "{}")).get("commit") == staged.id for commit in since)
         except Exception:
             raise error from None
         if landed:
