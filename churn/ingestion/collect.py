@@ -64,10 +64,9 @@ def collect(pieces: Sequence[Piece], contract: Contract, settings: IngestionSett
 
 def tokenised(frame: pl.DataFrame, contract: Contract, subjects: SubjectMap) -> pl.DataFrame:
     """Replace every personal field by its token."""
-    return frame.with_columns(
-        subjects.tokenise(frame[field.name], "customer" if field.personal == "subject" else field.name)
-        for field in contract.fields
-        if field.personal != "no"
+    personal = [field for field in contract.fields if field.personal != "no"]
+    return subjects.tokenise(
+        frame, {field.name: "customer" if field.personal == "subject" else field.name for field in personal}
     )
 
 

@@ -1,7 +1,7 @@
 """The journal: one row per landing object and commit, so that what is new is found without opening any object.
 
 The commit metadata of the stream's own table is the authority; the journal repeats it in a form that is quick to
-read. Whoever finds it behind, after a crash between the two commits, brings it up to date.
+read. It follows a run every few commits and at its end; whoever finds it behind, after a crash, brings it up to date.
 """
 
 import json
@@ -73,13 +73,14 @@ def journal_url(lake_url: str) -> str:
 
 
 def catch_up(lake_url: str, stream: str, table: Pinned) -> None:
-    """Write every commit of `table` that the journal lacks, in order, each exactly once."""
+    """Write every commit of `table` that the journal lacks, in order, each exactly once, all at once."""
     journal = create_table(journal_url(lake_url), SCHEMA, name="journal")
     fence = f"journal:{stream}"
     while (recorded := journal.fence(fence)) < table.fence(FENCE):
         try:
-            for commit in table.metadata_since(FENCE, recorded):
-                journal = journal.append(_rows(stream, commit), fence=fence)
+            commits = table.metadata_since(FENCE, recorded)
+            rows = pl.concat([_rows(stream, commit) for commit in commits])
+            journal = journal.append(rows, fence=fence, steps=len(commits))
         except CommitConflict:
             journal = create_table(journal_url(lake_url), SCHEMA, name="journal")
 

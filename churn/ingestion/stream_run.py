@@ -2,8 +2,10 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Final
 
 from churn.contracts import Contract
 from churn.errors import ChurnError
@@ -23,6 +25,9 @@ from churn.settings import IngestionSettings, LandingSettings
 from churn.validation.schema import schema_changes
 
 log = get_logger(__name__)
+
+JOURNAL_EVERY: Final = 16
+"""Batches after which the journal follows the table, beside the end of a run: it costs a commit of its own."""
 
 
 @dataclass
@@ -75,8 +80,9 @@ class StreamRun:
             table = writer.open()
             availability = Availability.since(known, now=self.now, clock=writer.clock, backfill=backfill)
             pieces = self._pieces(fresh, table, availability)
-            for batch, last in _batches(pieces, self.ingestion.batch_rows, self.ingestion.batch_objects):
-                table = self._commit(writer, batch, availability, closed_until=closing if last else None)
+            with self._journalled():
+                for batch, last in _batches(pieces, self.ingestion.batch_rows, self.ingestion.batch_objects):
+                    table = self._commit(writer, batch, availability, closed_until=closing if last else None)
         return self._report(table, known, [item.hour for item in landed])
 
     def replay(self, writer: BatchWriter, files: set[str]) -> StreamReport:
@@ -93,26 +99,31 @@ class StreamRun:
         availability = Availability.since(known, now=self.now, clock=writer.clock, backfill=False)
         table: Pinned | None = None
         gone: list[str] = []
-        for (name, object_id, commit_id), rows in held.group_by(
-            "source_file", "object_id", "commit_id", maintain_order=True
-        ):
-            if name not in files:
-                continue
-            item = landed.get(str(name))
-            if item is None:
-                gone.append(f"{name}: no longer in the landing zone; upload it again to ingest its rows")
-                continue
-            piece, data = fetch(self.zone, item, str(name), availability.discovered(), self.landing)
-            if object_id not in (piece.object_id, unread_id(piece.landed)):
-                gone.append(f"{name}: was replaced since it was quarantined; `churn ingest` takes the new content")
-                continue
-            transaction = f"replay:{object_id}:{commit_id}"
-            piece = replace(piece, object_id=str(object_id), status="replayed", transaction=transaction)
-            piece = decoded(piece, data, self.contract, self.landing)
-            if piece.fault is None and not rows["line"].is_null().any():
-                piece = only_lines(piece, rows["line"].to_list())
-            self._note_differences(piece)
-            table = self._commit(writer, [piece], availability, closed_until=None)
+        with self._journalled():
+            for (name, object_id, commit_id), rows in held.group_by(
+                "source_file", "object_id", "commit_id", maintain_order=True
+            ):
+                if name not in files:
+                    continue
+                item = landed.get(str(name))
+                if item is None:
+                    gone.append(f"{name}: no longer in the landing zone; upload it again to ingest its rows")
+                    continue
+                piece, data = fetch(self.zone, item, str(name), availability.discovered(), self.landing)
+                if object_id not in (piece.object_id, unread_id(piece.landed)):
+                    gone.append(f"{name}: was replaced since it was quarantined; `churn ingest` takes the new content")
+                    continue
+                transaction = f"replay:{object_id}:{commit_id}"
+                piece = replace(piece, object_id=str(object_id), status="replayed", transaction=transaction)
+                piece = decoded(piece, data, self.contract, self.landing)
+                if not rows["line"].is_null().any():
+                    if piece.fault is not None:
+                        # Its other lines are in the lake: refused as a whole, they would be counted again.
+                        gone.append(f"{name}: would now be refused as a whole ({piece.fault[0]}); mend the contract")
+                        continue
+                    piece = only_lines(piece, rows["line"].to_list())
+                self._note_differences(piece)
+                table = self._commit(writer, [piece], availability, closed_until=None)
         if gone and table is None:
             raise ChurnError(gone[0])
         for why in gone:
@@ -158,10 +169,23 @@ class StreamRun:
     ) -> Pinned:
         differences = sorted(f"{kind}:{column}" for kind, column in self._differences)
         table, reports = writer.write(batch, availability, closed_until=closed_until, differences=differences)
-        journal.catch_up(self.lake_url, self.contract.stream, table)
         self._batches += 1
+        if self._batches % JOURNAL_EVERY == 0:
+            journal.catch_up(self.lake_url, self.contract.stream, table)
         self._objects.extend(reports)
         return table
+
+    @contextmanager
+    def _journalled(self) -> Iterator[None]:
+        """Bring the journal up to date at the end, also of a body that fails: what it committed before counts."""
+        try:
+            yield
+        except Exception:
+            # What stopped the body is the news; a journal that cannot follow now does so at the next run.
+            with suppress(Exception):
+                self.catch_up()
+            raise
+        self.catch_up()
 
     def _report(self, table: Pinned | None, before: StreamJournal, landed_hours: Sequence[datetime]) -> StreamReport:
         after = journal.read_stream(self.lake_url, self.contract.stream)

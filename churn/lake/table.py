@@ -6,7 +6,6 @@ about a third of the CPU of `write_deltalake`.
 """
 
 import json
-import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -15,11 +14,12 @@ from functools import cached_property
 import polars as pl
 from deltalake import CommitProperties, DeltaTable, Transaction
 from deltalake import Schema as DeltaSchema
-from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from deltalake.exceptions import CommitFailedError, DeltaError
 
 from churn.errors import ChurnError, CommitConflict
-from churn.lake.files import StagedFiles, local_or_url, log_may_exist, removals
+from churn.lake.files import StagedFiles, local_or_url, removals
 from churn.lake.log_reader import transactions
+from churn.lake.opening import first_line, look, openable
 from churn.lake.reading import full_paths, scan_files
 from churn.lake.schema import check_fits, exact_fields, missing_columns
 
@@ -29,8 +29,6 @@ _CONFIGURATION = {
     "delta.checkpointInterval": "20",
 }
 _CREATE_ATTEMPTS = 10
-_OPEN_PAUSES = (0.01, 0.05, 0.1)
-"""Seconds before another look at a table whose log exists and cannot be found."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +37,19 @@ class Pinned:
 
     uri: str
     version: int
-    _table: DeltaTable = field(repr=False, compare=False)
+    _shared: DeltaTable = field(repr=False, compare=False)
+
+    @property
+    def _table(self) -> DeltaTable:
+        """The log at this version.
+
+        A version shares it with the one it was committed from, and reads the one entry that is new instead of
+        everything since the last checkpoint. Whoever finds it elsewhere brings it back.
+        """
+        if self._shared.version() != self.version:
+            with openable(self.uri, self.version):
+                self._shared.load_as_version(self.version)
+        return self._shared
 
     @cached_property
     def schema(self) -> pl.Schema:
@@ -105,6 +115,7 @@ class Pinned:
         frame: pl.DataFrame,
         *,
         fence: str,
+        steps: int = 1,
         transactions: Collection[str] = (),
         metadata: Mapping[str, object] | None = None,
     ) -> "Pinned":
@@ -112,7 +123,8 @@ class Pinned:
 
         Args:
             frame: exactly the table's columns and types, in any order; the partition date is never null.
-            fence: application transaction shared by all writers of the same decision; moves up by one.
+            fence: application transaction shared by all writers of the same decision.
+            steps: decisions in this append; the fence moves up by as many, and `metadata_since` is not for it.
             transactions: application transactions to record once, such as one per landing object.
             metadata: JSON-serialisable facts kept in the commit, beside `fence` and `sequence`.
 
@@ -124,7 +136,7 @@ class Pinned:
             CommitConflict: another commit came first; nothing was written.
         """
         check_fits(self.uri, frame, self.schema, self.partition_by)
-        return self._commit(frame, pl.DataFrame(), fence, transactions, metadata or {})
+        return self._commit(frame, pl.DataFrame(), (fence, self.fence(fence) + steps), transactions, metadata or {})
 
     def rewrite(self, files: pl.DataFrame, *, fence: str) -> "Pinned":
         """Put the rows of some files into as few as possible, one per partition date; no row is added or lost.
@@ -141,17 +153,17 @@ class Pinned:
         rows = scan_files(self.uri, files, self.schema, self.partition_by, None).collect(engine="streaming")
         if rows.height != files["rows"].sum():
             raise ChurnError(f"{self.uri}: {rows.height} rows in files that should hold {files['rows'].sum()}")
-        return self._commit(rows, files, fence, (), {})
+        return self._commit(rows, files, (fence, self.fence(fence) + 1), (), {})
 
     def _commit(
         self,
         frame: pl.DataFrame,
         replaced: pl.DataFrame,
-        fence: str,
+        fenced: tuple[str, int],
         transactions: Collection[str],
         metadata: Mapping[str, object],
     ) -> "Pinned":
-        sequence = self.fence(fence) + 1
+        fence, sequence = fenced
         changes_data = replaced.is_empty()
         with StagedFiles(self.uri) as staged:
             added = staged.write(frame.select(self.schema.names()), self.partition_by, data_change=changes_data)
@@ -171,8 +183,8 @@ class Pinned:
                     ),
                 )
             except Exception as error:
-                self._settle(error, fence, staged)
-        return open_version(self.uri, self.version + 1)
+                self._settle(error, staged)
+        return Pinned(self.uri, self.version + 1, self._shared)
 
     def metadata_since(self, fence: str, sequence: int) -> list[dict[str, object]]:
         """Return what appends under `fence` after `sequence` put into their commits, oldest first.
@@ -198,7 +210,7 @@ class Pinned:
             limit *= 4
         return [found[number] for number in sorted(found)]
 
-    def _settle(self, error: Exception, fence: str, staged: StagedFiles) -> None:
+    def _settle(self, error: Exception, staged: StagedFiles) -> None:
         """Return when the commit landed although its answer got lost, otherwise raise what went wrong.
 
         A retried request or a failing checkpoint reports an error for a commit that is in the log; deleting its
@@ -206,7 +218,8 @@ class Pinned:
         """
         try:
             latest = open_version(self.uri)
-            landed = any(note["commit"] == staged.id for note in latest.metadata_since(fence, self.fence(fence)))
+            since = latest._table.history(max(1, latest.version - self.version))
+            landed = any(json.loads(commit.get("churn", "{}")).get("commit") == staged.id for commit in since)
         except Exception:
             raise error from None
         if landed:
@@ -233,30 +246,9 @@ def open_table(uri: str, version: int | None = None) -> Pinned | None:
         ChurnError: the table exists but this version cannot be opened.
     """
     uri = local_or_url(uri)
-    try:
-        table = _look(uri, version)
-    except (DeltaError, OSError) as error:
-        which = "the latest version" if version is None else f"version {version}"
-        raise ChurnError(
-            f"{uri}: {which} cannot be opened ({_first_line(error)}); "
-            "check the rights on it, restore _delta_log from a copy of the lake, or open another version"
-        ) from None
+    with openable(uri, version):
+        table = look(uri, version)
     return None if table is None else Pinned(uri, table.version(), table)
-
-
-def _look(uri: str, version: int | None) -> DeltaTable | None:
-    """Open the table if its log exists; look again when that appears meanwhile, because another process makes it.
-
-    Delta reports a log it may not read as not found; taking that for a missing table would lose pins.
-    """
-    for pause in _OPEN_PAUSES:
-        try:
-            return DeltaTable(uri, version=version)
-        except TableNotFoundError:
-            if not log_may_exist(uri):
-                return None
-            time.sleep(pause)
-    return DeltaTable(uri, version=version)
 
 
 def open_version(uri: str, version: int | None = None) -> Pinned:
@@ -278,7 +270,6 @@ def create_table(uri: str, schema: pl.Schema, *, name: str, partition_by: str | 
         ChurnError: a type has no exact Delta counterpart, or the table holds a column under another type.
     """
     uri = local_or_url(uri)
-    fields = exact_fields(uri, schema)
     lost: DeltaError | None = None
     for _ in range(_CREATE_ATTEMPTS):
         table = open_table(uri)
@@ -286,7 +277,7 @@ def create_table(uri: str, schema: pl.Schema, *, name: str, partition_by: str | 
             if table is None:
                 DeltaTable.create(
                     uri,
-                    schema=DeltaSchema(fields),
+                    schema=DeltaSchema(exact_fields(uri, schema)),
                     name=name,
                     partition_by=[partition_by] if partition_by else [],
                     configuration=_CONFIGURATION,
@@ -297,11 +288,8 @@ def create_table(uri: str, schema: pl.Schema, *, name: str, partition_by: str | 
             missing = missing_columns(uri, table.schema, schema)
             if not missing:
                 return table
-            DeltaTable(uri, version=table.version).alter.add_columns([f for f in fields if f.name in missing])
+            added = [one for one in exact_fields(uri, schema) if one.name in missing]
+            DeltaTable(uri, version=table.version).alter.add_columns(added)
         except DeltaError as error:
             lost = error
-    raise ChurnError(f"{uri}: could not be created or evolved: {_first_line(lost)}")
-
-
-def _first_line(error: Exception | None) -> str:
-    return str(error).partition("\n")[0][:300]
+    raise ChurnError(f"{uri}: could not be created or evolved: {first_line(lost)}")

@@ -8,7 +8,7 @@ leads nowhere; a running process forgets it at its end), and a new data key mean
 import random as pseudo
 import secrets
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
@@ -19,6 +19,7 @@ from churn.lake.reading import scan_files
 from churn.lake.table import Pinned, create_table, open_table
 from churn.log import get_logger
 from churn.privacy.keys import DataKey
+from churn.privacy.known import KnownTokens
 
 log = get_logger(__name__)
 
@@ -63,57 +64,74 @@ class SubjectMap:
         self._random = random
         self._clock = clock
         self._cache_size = cache_size
-        self._cache: dict[str, pl.DataFrame] = {}
+        self._hash_seed = int.from_bytes(random(8))
+        self._cache: dict[str, KnownTokens] = {}
         self._cached_files: set[str] = set()
         self._key_checked = False
 
-    def tokenise(self, values: pl.Series, kind: str) -> pl.Series:
-        """Return the token of each value; the subjects among them that are new are committed first.
+    def tokenise(self, frame: pl.DataFrame, kinds: Mapping[str, str]) -> pl.DataFrame:
+        """Put tokens in place of raw values; the subjects among them that are new are committed first, all at once.
 
         Args:
-            values: raw values (String); nulls stay null.
-            kind: domain of the values; the same text has another token in another domain.
+            frame: has columns of raw values (String); nulls stay null.
+            kinds: domain of each such column; the same text has another token in another domain.
 
         Raises:
             KeyUnavailable: the table was written with another data key.
             ChurnError: the table could not be read or written; nothing of it is remembered.
         """
-        if values.dtype != pl.String:
-            raise TypeError(f"values to tokenise are String, got {values.dtype}")
-        column = pl.DataFrame({"raw": values})
-        tokens = self._joined(column, self._cache.get(kind))
-        rest = tokens.is_null() & values.is_not_null()
-        if rest.any():
-            missing = column.filter(rest)
-            found, new_files = self._resolve(missing.unique(), kind)
-            self._remember(found, new_files, kind)
-            tokens = tokens.scatter(rest.arg_true(), self._joined(missing, found))
-        return tokens.alias(values.name)
+        for name in kinds:
+            if frame[name].dtype != pl.String:
+                raise TypeError(f"values to tokenise are String, {name} is {frame[name].dtype}")
+        tokens = {name: self._known(kind).tokens(frame[name]) for name, kind in kinds.items()}
+        rest = {name: (tokens[name].is_null() & frame[name].is_not_null()).arg_true() for name in kinds}
+        unknown = {name: frame[name].gather(rows) for name, rows in rest.items() if rows.len()}
+        if unknown:
+            self._learn(unknown, kinds)
+            for name, values in unknown.items():
+                tokens[name] = tokens[name].scatter(rest[name], self._known(kinds[name]).tokens(values))
+            if self._held() > self._cache_size:
+                self._forget()
+        return frame.with_columns(column.alias(name) for name, column in tokens.items())
 
     def tokens_for(self, values: list[str], kind: str) -> dict[str, str]:
         """Return the tokens of those values that have one; nothing is created."""
-        wanted = pl.DataFrame({"raw": [value for value in set(values) if _is_text(value)]}, schema={"raw": pl.String})
         table = self._open()
-        if table is None or not wanted.height:
+        wanted = pl.Series([value for value in set(values) if _is_text(value)], dtype=pl.String)
+        if table is None or wanted.is_empty():
             return {}
-        found = self._find(table, table.files(), self._fingerprinted(wanted, kind), kind)
-        return dict(zip(found["raw"], found["token"], strict=True))
+        found = self._find(table, table.files(), self._fingerprinted(wanted, kind))
+        return dict(found.select("raw", "token").iter_rows())
 
     def lookup(self, value: str, kind: str) -> str | None:
         """Return the token of one value, or none; nothing is created."""
         return self.tokens_for([value], kind).get(value)
 
-    def _resolve(self, unknown: pl.DataFrame, kind: str) -> tuple[pl.DataFrame, set[str]]:
-        """Return raw and token of values that are not in the cache, committing the new ones, and the files of those."""
-        wanted = self._fingerprinted(unknown, kind)
+    def _learn(self, unknown: Mapping[str, pl.Series], kinds: Mapping[str, str]) -> None:
+        """Bring the tokens of columns of unknown values into the cache; a full one is emptied, which keeps it cheap."""
+        by_kind: dict[str, list[pl.Series]] = {}
+        for name, values in unknown.items():
+            by_kind.setdefault(kinds[name], []).append(values.alias("raw"))
+        found, new_files = self._resolve(
+            pl.concat([self._fingerprinted(pl.concat(values).unique(), kind) for kind, values in by_kind.items()])
+        )
+        if self._held() + found.height > self._cache_size:
+            self._forget()
+        for kind in by_kind:
+            of_kind = found.filter(pl.col("kind") == kind)
+            self._known(kind).add(of_kind["raw"], of_kind["token"])
+        self._cached_files |= new_files
+
+    def _resolve(self, wanted: pl.DataFrame) -> tuple[pl.DataFrame, set[str]]:
+        """Return raw, kind and token of values not in the cache, committing the new ones, and the files of those."""
         for attempt in range(_ATTEMPTS):
             table = self._open() or create_table(self._uri, SCHEMA, name=TABLE)
             # A value that the cache lacks is not in a file whose every row is cached.
-            found = self._find(table, set(table.files()) - self._cached_files, wanted, kind)
-            missing = wanted.join(found, on="raw", how="anti")
+            found = self._find(table, set(table.files()) - self._cached_files, wanted)
+            missing = wanted.join(found, on="fingerprint", how="anti") if found.height else wanted
             if not missing.height:
                 return found, set()
-            minted = self._mint(missing, kind)
+            minted = self._mint(missing)
             try:
                 after = table.append(
                     minted.select(SCHEMA.names()), fence=FENCE, metadata={_KEY_CHECK: self._fingerprint_of_key()}
@@ -122,32 +140,33 @@ class SubjectMap:
                 time.sleep(min(0.01 * 2**attempt, 0.5) * pseudo.random())
                 continue
             self._key_checked = True
-            log.info("subjects_created", kind=kind, subjects=minted.height, version=after.version)
-            return pl.concat([found, minted.select("raw", "token")]), set(after.files()) - set(table.files())
+            counts = {kind: minted.filter(kind=kind).height for kind in minted["kind"].unique(maintain_order=True)}
+            log.info("subjects_created", subjects=minted.height, kinds=counts, version=after.version)
+            return pl.concat([found, minted.select(found.columns)]), set(after.files()) - set(table.files())
         raise ChurnError(
             f"{self._uri}: other writers were first {_ATTEMPTS} times in a row; nothing was written, run again"
         )
 
-    def _find(self, table: Pinned, paths: Collection[str], wanted: pl.DataFrame, kind: str) -> pl.DataFrame:
-        """Return raw and token of the wanted fingerprints that these files hold, in bounded memory."""
+    def _find(self, table: Pinned, paths: Collection[str], wanted: pl.DataFrame) -> pl.DataFrame:
+        """Return the wanted fingerprints that these files hold, with their tokens, in bounded memory.
+
+        A fingerprint is of one kind: the kind is part of what it is made from.
+        """
         files = table.active.filter(pl.Series(table.files(), dtype=pl.String).is_in(list(paths)))
-        columns = ["fingerprint", "kind", "token"]
-        stored = scan_files(table.uri, files, table.schema, None, columns).filter(pl.col("kind") == kind).drop("kind")
+        stored = scan_files(table.uri, files, table.schema, None, ["fingerprint", "token"])
         present = stored.join(wanted.lazy().select("fingerprint"), on="fingerprint", how="semi").collect(
             engine="streaming"
         )
-        return wanted.join(present, on="fingerprint", how="inner").select("raw", "token")
+        return wanted.join(present, on="fingerprint", how="inner")
 
-    def _mint(self, missing: pl.DataFrame, kind: str) -> pl.DataFrame:
+    def _mint(self, missing: pl.DataFrame) -> pl.DataFrame:
         digits = self._random(_TOKEN_BYTES * missing.height).hex()
         width = 2 * _TOKEN_BYTES
-        prefix = "cus_" if kind == "customer" else "tok_"
-        tokens = pl.Series("token", [prefix + digits[at : at + width] for at in range(0, len(digits), width)])
-        if tokens.n_unique() != missing.height:
+        drawn = pl.Series("token", [digits[at : at + width] for at in range(0, len(digits), width)])
+        if drawn.n_unique() != missing.height:
             raise ChurnError(f"{self._uri}: the source of random bytes repeats itself; nothing was written")
-        return missing.with_columns(
-            tokens, kind=pl.lit(kind), created_at=pl.lit(self._clock(), dtype=SCHEMA["created_at"])
-        )
+        prefix = pl.when(pl.col("kind") == "customer").then(pl.lit("cus_")).otherwise(pl.lit("tok_"))
+        return missing.with_columns(token=prefix + drawn, created_at=pl.lit(self._clock(), dtype=SCHEMA["created_at"]))
 
     def _open(self) -> Pinned | None:
         table = open_table(self._uri)
@@ -171,33 +190,22 @@ class SubjectMap:
     def _fingerprint_of_key(self) -> str:
         return self._key.fingerprint(_KEY_CHECK, TABLE).hex()
 
-    def _fingerprinted(self, raw: pl.DataFrame, kind: str) -> pl.DataFrame:
-        return raw.with_columns(pl.Series("fingerprint", self._key.fingerprints(kind, raw["raw"]), dtype=pl.Binary))
+    def _fingerprinted(self, raw: pl.Series, kind: str) -> pl.DataFrame:
+        prints = pl.Series(self._key.fingerprints(kind, raw), dtype=pl.Binary)
+        return pl.DataFrame({"raw": raw, "fingerprint": prints}).with_columns(kind=pl.lit(kind))
 
-    @staticmethod
-    def _joined(column: pl.DataFrame, tokens: pl.DataFrame | None) -> pl.Series:
-        if tokens is None:
-            return pl.Series("token", [None], dtype=pl.String).new_from_index(0, column.height)
-        return column.join(tokens, on="raw", how="left", maintain_order="left")["token"]
+    def _known(self, kind: str) -> KnownTokens:
+        return self._cache.setdefault(kind, KnownTokens(self._hash_seed))
 
-    def _remember(self, found: pl.DataFrame, new_files: set[str], kind: str) -> None:
-        """Add committed tokens; a full cache is emptied as a whole, which keeps it cheap."""
-        if sum(cache.height for cache in self._cache.values()) + found.height > self._cache_size:
-            self._cached_files.clear()
-            self._cache.clear()
-        kept = _compact(found.head(self._cache_size))
-        cache = self._cache.get(kind)
-        self._cache[kind] = kept if cache is None else pl.concat([cache, kept], rechunk=True)
-        if kept.height == found.height:
-            self._cached_files |= new_files
+    def _held(self) -> int:
+        return sum(len(known) for known in self._cache.values())
+
+    def _forget(self) -> None:
+        self._cached_files.clear()
+        self._cache.clear()
 
     def __repr__(self) -> str:
         return f"SubjectMap({self._uri!r})"
-
-
-def _compact(frame: pl.DataFrame) -> pl.DataFrame:
-    """Copy strings out of the columns they were picked from: a picked string keeps its whole column in memory."""
-    return pl.DataFrame({name: frame[name].to_list() for name in frame.columns}, schema=frame.schema)
 
 
 def _is_text(value: str) -> bool:

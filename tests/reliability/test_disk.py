@@ -61,8 +61,11 @@ STEPS: dict[str, tuple[Any, str]] = {
 }
 
 
-@pytest.mark.parametrize("step", STEPS)
-@pytest.mark.parametrize("call", [1, 3])
+@pytest.mark.parametrize(
+    ("step", "call"),
+    # The journal is written once in a run of so few batches.
+    [(step, call) for step in STEPS for call in (1, 3) if (step, call) != ("journal", 3)],
+)
 def test_a_disk_that_fills_up_stops_the_run_and_the_next_one_completes(
     small_disk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, call: int
 ) -> None:

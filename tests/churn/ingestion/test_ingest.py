@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pytest
@@ -8,8 +9,11 @@ import pytest
 from churn.errors import KeyUnavailable, TooManyBadRows
 from churn.hours import HOUR
 from churn.ingestion import journal, quarantine
+from churn.ingestion.batch import BatchWriter
 from churn.ingestion.report import Counts, IngestReport, StreamReport
+from churn.ingestion.stream_run import JOURNAL_EVERY
 from churn.lake.table import open_table
+from tests.world import world_in
 
 if TYPE_CHECKING:
     from tests.churn.ingestion.conftest import World
@@ -277,6 +281,43 @@ def test_a_journal_that_lags_is_brought_up_to_date(
 
     assert report.objects == ()
     assert journal.totals(world.lake).rows() == [("activity", 1, 1, 1, 0, 0)]
+
+
+def test_a_run_that_stops_half_way_leaves_no_commit_out_of_the_journal(
+    tmp_path: Path, event: Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = world_in(tmp_path, batch_objects=1)
+    for number in range(3):
+        world.upload([event(number), event(number + 10, customer_id=None)], name=f"part-{number}.jsonl")
+    write, calls = BatchWriter.write, list[BatchWriter]()
+
+    def stop_at_the_third(self: BatchWriter, *args: Any, **kwargs: Any) -> Any:
+        calls.append(self)
+        if len(calls) == 3:
+            raise TooManyBadRows("activity: enough")
+        return write(self, *args, **kwargs)
+
+    monkeypatch.setattr(BatchWriter, "write", stop_at_the_third)
+    with pytest.raises(TooManyBadRows, match="enough"):
+        world.ingest()
+
+    assert journal.totals(world.lake).rows() == [("activity", 2, 4, 2, 0, 2)]
+    assert quarantine.open_rows(world.lake).height == 2
+
+
+def test_the_journal_follows_a_long_run_and_holds_every_commit_once(tmp_path: Path, event: Event) -> None:
+    world = world_in(tmp_path, batch_objects=1)
+    batches = 2 * JOURNAL_EVERY + 1
+    for number in range(batches):
+        world.upload([event(number)], name=f"part-{number}.jsonl")
+
+    world.ingest()
+
+    book = open_table(journal.journal_url(world.lake))
+    assert book is not None
+    assert book.version == 3
+    assert book.fence("journal:activity") == batches
+    assert sorted(world.rows("journal")["ingest_seq"]) == list(range(1, batches + 1))
 
 
 def test_schema_differences_are_new_only_the_first_time(world: "World", event: Event) -> None:

@@ -52,6 +52,17 @@ def test_the_second_of_two_writers_conflicts_and_succeeds_after_a_reload(table: 
     assert reloaded.fence("ingest") == 2
 
 
+def test_appends_of_several_decisions_conflict_like_others(table: Pinned, events: Events) -> None:
+    first, second = open_version(table.uri), open_version(table.uri)
+    assert first.append(events("a"), fence="journal", steps=3).fence("journal") == 3
+
+    with pytest.raises(CommitConflict):
+        second.append(events("b"), fence="journal", steps=2)
+
+    reloaded = open_version(table.uri).append(events("b"), fence="journal", steps=2)
+    assert (reloaded.fence("journal"), reloaded.rows) == (5, 2)
+
+
 def test_writers_under_different_fences_conflict_too(table: Pinned, events: Events) -> None:
     other = open_version(table.uri)
     table.append(events("a"), fence="ingest")
@@ -172,7 +183,7 @@ def test_files_stay_while_nobody_can_tell_whether_the_commit_landed(
 
     def commit_then_lose_the_lake(*arguments: object, **options: object) -> None:
         commit(*arguments, **options)
-        monkeypatch.setattr("churn.lake.table.DeltaTable", _Unreachable)
+        monkeypatch.setattr("churn.lake.opening.DeltaTable", _Unreachable)
         raise OSError("connection reset")
 
     monkeypatch.setattr(DeltaTable, "create_write_transaction", commit_then_lose_the_lake)

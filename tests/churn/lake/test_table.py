@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from churn.errors import ChurnError
+from churn.errors import ChurnError, CommitConflict
 from churn.lake.table import Pinned, create_table, open_table, open_version
 
 Events = Callable[..., pl.DataFrame]
@@ -198,6 +198,19 @@ def test_a_place_that_may_not_be_looked_at_is_no_missing_table(lake: str, monkey
 
     with pytest.raises(ChurnError, match="pins: the latest version cannot be opened"):
         open_table(f"{lake}/pins")
+
+
+def test_a_version_stays_itself_after_later_ones_are_committed_from_it(table: Pinned, events: Events) -> None:
+    first = table.append(events("a"), fence="ingest", transactions=["object:a"])
+    second = first.append(events("b"), fence="ingest", transactions=["object:b"])
+    assert (second.rows, second.fence("ingest")) == (2, 2)
+
+    assert (first.version, first.rows, first.fence("ingest")) == (1, 1, 1)
+    assert first.metadata_since("ingest", 0)[-1]["sequence"] == 1
+    assert not first.has_transaction("object:b")
+    with pytest.raises(CommitConflict):
+        first.append(events("c"), fence="ingest")
+    assert second.append(events("c"), fence="ingest").rows == 3
 
 
 def test_metadata_since_returns_only_that_fence_after_that_sequence(table: Pinned, events: Events) -> None:

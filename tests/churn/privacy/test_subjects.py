@@ -1,9 +1,11 @@
 import hashlib
 import multiprocessing
+import shutil
 import traceback
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,13 +14,19 @@ from hypothesis import strategies as st
 from churn.errors import ChurnError, CommitConflict, KeyUnavailable
 from churn.lake.table import Pinned, open_table
 from churn.privacy.keys import DataKey
-from churn.privacy.subjects import SubjectMap
+from churn.privacy.known import KnownTokens
+from churn.privacy.subjects import FENCE, SubjectMap
 
 KEY = DataKey(b"k" * 32, "1")
 
 
 def series(values: Iterable[str | None]) -> pl.Series:
     return pl.Series("customer_id", list(values), dtype=pl.String)
+
+
+def tokenise(subjects: SubjectMap, values: Iterable[str | None], kind: str = "customer") -> pl.Series:
+    frame = series(values).to_frame()
+    return subjects.tokenise(frame, {"customer_id": kind})["customer_id"]
 
 
 def stored(lake: Path) -> pl.DataFrame:
@@ -29,22 +37,48 @@ def stored(lake: Path) -> pl.DataFrame:
 
 def test_tokens_are_random_typed_by_kind_and_nulls_stay_null(tmp_path: Path) -> None:
     subjects = SubjectMap(str(tmp_path), KEY)
-    tokens = subjects.tokenise(series(["a", None, "b", "a"]), "customer")
+    tokens = tokenise(subjects, ["a", None, "b", "a"])
     assert tokens.name == "customer_id"
     assert tokens.str.contains("^cus_[0-9a-f]{32}$").to_list() == [True, None, True, True]
     assert tokens[0] == tokens[3] != tokens[2]
-    other = subjects.tokenise(series(["a"]), "phone")
+    other = tokenise(subjects, ["a"], "phone")
     assert other.str.contains("^tok_[0-9a-f]{32}$").all()
     assert other[0][4:] != tokens[0][4:]
 
 
+def test_all_fields_of_a_batch_are_committed_at_once_each_under_its_own_kind(tmp_path: Path) -> None:
+    subjects = SubjectMap(str(tmp_path), KEY)
+    frame = pl.DataFrame({"customer_id": ["a", "b", None], "phone": ["a", None, "a"], "referrer": ["c", "a", "b"]})
+    kinds = {"customer_id": "customer", "phone": "phone", "referrer": "customer"}
+
+    tokens = subjects.tokenise(frame.with_columns(event=pl.lit("e")), kinds)
+
+    table = open_table(str(tmp_path / "subjects"))
+    assert table is not None
+    assert table.fence(FENCE) == 1
+    assert stored(tmp_path)["kind"].value_counts().sort("kind").rows() == [("customer", 3), ("phone", 1)]
+    assert tokens.columns == [*frame.columns, "event"]
+    assert tokens["customer_id"].to_list() == [tokens["referrer"][1], tokens["referrer"][2], None]
+    assert tokens["phone"].to_list() == [subjects.lookup("a", "phone"), None, subjects.lookup("a", "phone")]
+    assert tokens["referrer"][0] == subjects.lookup("c", "customer")
+
+
+def test_what_is_known_opens_no_table(tmp_path: Path) -> None:
+    subjects = SubjectMap(str(tmp_path), KEY)
+    tokens = tokenise(subjects, ["a", "b"])
+    shutil.rmtree(tmp_path / "subjects")
+
+    assert tokenise(subjects, ["b", None, "a"]).to_list() == [tokens[1], None, tokens[0]]
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_another_process_finds_the_same_token_again(tmp_path: Path) -> None:
-    tokens = SubjectMap(str(tmp_path), KEY).tokenise(series(["a", "b"]), "customer")
+    tokens = tokenise(SubjectMap(str(tmp_path), KEY), ["a", "b"])
     later = SubjectMap(str(tmp_path), KEY)
     assert later.lookup("a", "customer") == tokens[0]
     assert later.tokens_for(["b", "c", "b"], "customer") == {"b": tokens[1]}
     assert later.lookup("a", "phone") is None
-    assert later.tokenise(series(["b", "c", "a"]), "customer").to_list()[::2] == [tokens[1], tokens[0]]
+    assert tokenise(later, ["b", "c", "a"]).to_list()[::2] == [tokens[1], tokens[0]]
     assert stored(tmp_path).height == 3
 
 
@@ -52,14 +86,14 @@ def test_looking_up_creates_nothing(tmp_path: Path) -> None:
     subjects = SubjectMap(str(tmp_path), KEY)
     assert subjects.lookup("a", "customer") is None
     assert subjects.lookup("\udcff", "customer") is None
-    assert subjects.tokenise(series([None, None]), "customer").to_list() == [None, None]
-    assert subjects.tokenise(series([]), "customer").to_list() == []
+    assert tokenise(subjects, [None, None]).to_list() == [None, None]
+    assert tokenise(subjects, []).to_list() == []
     assert list(tmp_path.iterdir()) == []
 
 
 def test_no_byte_of_the_table_holds_a_raw_value_or_a_plain_hash_of_it(tmp_path: Path) -> None:
     canaries = ["anna.schmidt@example.org", "4915112345678"]
-    SubjectMap(str(tmp_path), KEY).tokenise(series(canaries), "customer")
+    tokenise(SubjectMap(str(tmp_path), KEY), canaries)
     content = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
     plain = b"".join(stored(tmp_path)["fingerprint"])
     for canary in canaries:
@@ -79,7 +113,7 @@ def test_tokens_are_one_to_one_over_any_batches_and_any_cache(
     subjects = SubjectMap(str(lake), KEY, cache_size=cache_size)
     seen: dict[str, str] = {}
     for batch in [*batches, *reversed(batches)]:
-        tokens = subjects.tokenise(series(batch), "customer").to_list()
+        tokens = tokenise(subjects, batch).to_list()
         for raw, token in zip(batch, tokens, strict=True):
             assert (raw is None) == (token is None)
             if raw is not None:
@@ -87,9 +121,22 @@ def test_tokens_are_one_to_one_over_any_batches_and_any_cache(
     assert len(set(seen.values())) == len(seen)
 
 
+def test_values_whose_hashes_are_all_alike_keep_their_own_tokens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(KnownTokens, "_hash", lambda _, values: np.full(len(values), 7, dtype=np.uint64))
+    subjects = SubjectMap(str(tmp_path), KEY)
+    first = tokenise(subjects, ["a", "b"])
+
+    later = tokenise(subjects, ["c", None, "b", "a"])
+
+    assert later.to_list()[1:] == [None, first[1], first[0]]
+    assert [later[0]] == stored(tmp_path).filter(~pl.col("token").is_in(first.implode()))["token"].to_list()
+
+
 def test_a_token_that_was_not_committed_is_never_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     subjects = SubjectMap(str(tmp_path), KEY)
-    subjects.tokenise(series(["known"]), "customer")
+    tokenise(subjects, ["known"])
 
     def fail(*_: object, **__: object) -> Pinned:
         raise OSError("no space left on device")
@@ -97,9 +144,9 @@ def test_a_token_that_was_not_committed_is_never_served(tmp_path: Path, monkeypa
     with monkeypatch.context() as patch:
         patch.setattr(Pinned, "append", fail)
         with pytest.raises(OSError, match="no space left"):
-            subjects.tokenise(series(["new"]), "customer")
+            tokenise(subjects, ["new"])
     assert stored(tmp_path).height == 1
-    token = subjects.tokenise(series(["new"]), "customer")[0]
+    token = tokenise(subjects, ["new"])[0]
     assert token in stored(tmp_path)["token"]
 
 
@@ -110,7 +157,9 @@ def _first_elsewhere(lake: Path, append: Callable[..., Pinned]) -> Callable[...,
     def appended(self: Pinned, frame: pl.DataFrame, **rest: object) -> Pinned:
         if not others:
             others.append("started")
-            others.extend(SubjectMap(str(lake), KEY).tokenise(series(["a", "b"]), "customer"))
+            other = SubjectMap(str(lake), KEY)
+            others.extend(tokenise(other, ["a", "b"]))
+            others.extend(tokenise(other, ["a"], "phone"))
         return append(self, frame, **rest)
 
     return appended
@@ -120,12 +169,14 @@ def test_the_ingester_that_loses_takes_the_tokens_of_the_winner(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     subjects = SubjectMap(str(tmp_path), KEY)
-    subjects.tokenise(series(["old"]), "customer")
+    tokenise(subjects, ["old"])
     monkeypatch.setattr(Pinned, "append", _first_elsewhere(tmp_path, Pinned.append))
-    tokens = subjects.tokenise(series(["a", "b", "c"]), "customer")
+    frame = pl.DataFrame({"customer_id": ["a", "b", "c"], "phone": ["a", "b", "a"]})
+    tokens = subjects.tokenise(frame, {"customer_id": "customer", "phone": "phone"})
     winner = SubjectMap(str(tmp_path), KEY)
-    assert [winner.lookup(raw, "customer") for raw in "abc"] == tokens.to_list()
-    assert stored(tmp_path).height == 4
+    assert [winner.lookup(raw, "customer") for raw in "abc"] == tokens["customer_id"].to_list()
+    assert [winner.lookup(raw, "phone") for raw in "aba"] == tokens["phone"].to_list()
+    assert stored(tmp_path).height == 6
 
 
 def test_losing_again_and_again_ends_in_a_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,7 +186,7 @@ def test_losing_again_and_again_ends_in_a_clear_error(tmp_path: Path, monkeypatc
     monkeypatch.setattr(Pinned, "append", lose)
     monkeypatch.setattr("churn.privacy.subjects.time.sleep", lambda _: None)
     with pytest.raises(ChurnError, match="run again") as caught:
-        SubjectMap(str(tmp_path), KEY).tokenise(series(["an" + "na"]), "customer")
+        tokenise(SubjectMap(str(tmp_path), KEY), ["an" + "na"])
     assert "anna" not in "".join(traceback.format_exception(caught.value))
 
 
@@ -143,7 +194,7 @@ def _ingest(lake: str, first: int) -> list[str]:
     subjects = SubjectMap(lake, KEY)
     tokens: list[str] = []
     for start in (first, first + 20):
-        tokens += subjects.tokenise(series(f"c{number}" for number in range(start, start + 40)), "customer").to_list()
+        tokens += tokenise(subjects, [f"c{number}" for number in range(start, start + 40)]).to_list()
     return tokens
 
 
@@ -159,10 +210,10 @@ def test_four_ingesters_with_overlapping_new_customers_agree(tmp_path: Path) -> 
 
 
 def test_another_data_key_is_refused_before_customers_become_new_ones(tmp_path: Path) -> None:
-    SubjectMap(str(tmp_path), KEY).tokenise(series(["a"]), "customer")
+    tokenise(SubjectMap(str(tmp_path), KEY), ["a"])
     stranger = SubjectMap(str(tmp_path), DataKey(b"x" * 32, "1"))
     with pytest.raises(KeyUnavailable, match="another data key"):
-        stranger.tokenise(series(["a"]), "customer")
+        tokenise(stranger, ["a"])
     with pytest.raises(KeyUnavailable, match="another data key"):
         stranger.lookup("a", "customer")
     assert stored(tmp_path).height == 1
@@ -170,9 +221,9 @@ def test_another_data_key_is_refused_before_customers_become_new_ones(tmp_path: 
 
 def test_a_broken_source_of_randomness_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ChurnError, match="repeats itself"):
-        SubjectMap(str(tmp_path), KEY, random=bytes).tokenise(series(["a", "b"]), "customer")
+        tokenise(SubjectMap(str(tmp_path), KEY, random=bytes), ["a", "b"])
 
 
 def test_only_text_is_tokenised(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="Int64"):
-        SubjectMap(str(tmp_path), KEY).tokenise(pl.Series("customer_id", [4711]), "customer")
+        SubjectMap(str(tmp_path), KEY).tokenise(pl.DataFrame({"customer_id": [4711]}), {"customer_id": "customer"})

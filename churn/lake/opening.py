@@ -1,0 +1,52 @@
+"""Opening the log of a table, or telling that there is none."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError, TableNotFoundError
+
+from churn.errors import ChurnError
+from churn.lake.files import log_may_exist
+
+_PAUSES: Final = (0.01, 0.05, 0.1)
+"""Seconds before another look at a table whose log exists and cannot be found."""
+
+
+def look(uri: str, version: int | None) -> DeltaTable | None:
+    """Open the table if its log exists; look again when that appears meanwhile, because another process makes it.
+
+    Delta reports a log it may not read as not found; taking that for a missing table would lose pins.
+    """
+    for pause in _PAUSES:
+        try:
+            return DeltaTable(uri, version=version)
+        except TableNotFoundError:
+            if not log_may_exist(uri):
+                return None
+            time.sleep(pause)
+    return DeltaTable(uri, version=version)
+
+
+@contextmanager
+def openable(uri: str, version: int | None) -> Iterator[None]:
+    """Say of a version that cannot be read which one it is, and the way out.
+
+    Raises:
+        ChurnError: the body failed to read the log.
+    """
+    try:
+        yield
+    except (DeltaError, OSError) as error:
+        which = "the latest version" if version is None else f"version {version}"
+        raise ChurnError(
+            f"{uri}: {which} cannot be opened ({first_line(error)}); "
+            "check the rights on it, restore _delta_log from a copy of the lake, or open another version"
+        ) from None
+
+
+def first_line(error: Exception | None) -> str:
+    """Return the start of an error that may go on for pages."""
+    return str(error).partition("\n")[0][:300]
