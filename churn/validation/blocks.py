@@ -4,7 +4,7 @@ A pattern costs a start per row and a step per byte. Whether bytes of some kind 
 nothing, and says of most blocks that no row in them needs the pattern.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,14 +51,13 @@ def rows_where(
         plain: tells of a block of rows that `look` would find nothing, so that it need not be asked.
     """
     found: list[tuple[int, pl.Series]] = []
-    for start in range(0, text.len(), _ROWS):
-        part = text.slice(start, _ROWS)
-        block = _block(part)
-        if block is None or plain(block):
-            continue
-        mask = look(part).fill_null(False)
-        if mask.any():
-            found.append((start, mask))
+    start = 0
+    for part, block in blocks(text):
+        if block is not None and not plain(block):
+            mask = look(part).fill_null(False)
+            if mask.any():
+                found.append((start, mask))
+        start += part.len()
     if not found:
         return None
     rows = np.zeros(text.len(), np.bool_)
@@ -67,8 +66,14 @@ def rows_where(
     return pl.Series(rows)
 
 
+def blocks(text: pl.Series) -> Iterator[tuple[pl.Series, Block | None]]:
+    """Cut text into parts and give the block of each; a part of nothing but nulls has none."""
+    for start in range(0, text.len(), _ROWS):
+        part = text.slice(start, _ROWS)
+        yield part, _block(part)
+
+
 def _block(part: pl.Series) -> Block | None:
-    """Return the values of a part, or None when it holds nothing but nulls."""
     sizes = part.str.len_bytes()
     shortest, longest = sizes.min(), sizes.max()
     if not isinstance(shortest, int) or not isinstance(longest, int):
