@@ -1,7 +1,7 @@
 """Deduplication by (date, key): same id and same content is a duplicate, same id and other content a conflict.
 
-Rows are told apart by 64-bit hashes first; only rows whose hash occurs twice are compared in full, so that the
-usual batch, in which everything is new, pays for hashing alone.
+Rows are told apart by 64-bit hashes first; only rows whose hash occurs twice are compared in full, and only those
+whose hash the lake knows with the lake, so that the usual batch, in which everything is new, pays for hashing alone.
 """
 
 from collections.abc import Callable, Collection
@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from datetime import date
 from hashlib import blake2b
 
+import numpy as np
 import polars as pl
 
 from churn.contracts import Contract
 from churn.contracts.model import ATTRIBUTES
 
 _ROW = "__row"
+_HASH = "__hash"
 
 
 @dataclass(frozen=True)
@@ -72,35 +74,51 @@ def deduplicate(
         stored: gives the lake's rows, for the columns and dates asked for.
     """
     key, day = contract.key, contract.partition
-    dates = frame[day].unique().to_list()
-    identity = pl.col(key).hash() ^ pl.col(day).hash()
+    identity = (pl.col(key).hash() ^ pl.col(day).hash()).alias(_HASH)
     hashes = frame.select(identity).to_series()
+    dates = frame[day].unique().to_list()
     known = stored([key, day], dates).select(identity).collect(engine="streaming").to_series()
-    suspect = hashes.is_duplicated() | hashes.is_in(known.implode())
-    if not suspect.any():
+    twice = _repeated(pl.concat([hashes, known]))
+    if twice.is_empty():
         nothing = frame.clear()
         return Deduplicated(frame, nothing, nothing)
-    return _resolve(frame, suspect, contract, stored, dates)
+    rows = hashes.is_in(twice.implode()).arg_true()
+    doubtful = frame[rows].with_columns(hashes.gather(rows), rows.alias(_ROW))
+    in_lake = known.filter(known.is_in(twice.implode()))
+    kept = _stored(doubtful.filter(pl.col(_HASH).is_in(in_lake.implode())), contract, stored)
+    return _resolve(frame, doubtful, kept, contract)
 
 
-def _resolve(
-    frame: pl.DataFrame,
-    suspect: pl.Series,
+def _repeated(hashes: pl.Series) -> pl.Series:
+    """Return the values that occur more than once."""
+    values = np.sort(hashes.to_numpy())
+    return pl.Series(np.unique(values[1:][values[1:] == values[:-1]]))
+
+
+def _stored(
+    doubtful: pl.DataFrame,
     contract: Contract,
     stored: Callable[[Collection[str], Collection[date]], pl.LazyFrame],
-    dates: list[date],
-) -> Deduplicated:
+) -> pl.DataFrame:
+    """Return the lake's rows with the keys of doubtful ones; where there are none, nothing is read."""
     key, day = contract.key, contract.partition
-    content = [*contract.columns, ATTRIBUTES]
-    doubtful = frame.filter(suspect).with_columns(suspect.arg_true().alias(_ROW))
+    columns = [*contract.columns, ATTRIBUTES, day]
+    if doubtful.is_empty():
+        return doubtful.select(columns)
     keys = doubtful.select(key, day).unique()
-    in_lake = (
-        stored([*content, day], dates)
+    return (
+        stored(columns, keys[day].unique().to_list())
         .filter(pl.col(key).is_in(keys[key].implode()))
         .join(keys.lazy(), on=[key, day], how="semi")
         .with_columns(pl.col(name).fill_null(default) for name, default in _defaults(contract).items())
         .collect(engine="streaming")
     )
+
+
+def _resolve(frame: pl.DataFrame, doubtful: pl.DataFrame, in_lake: pl.DataFrame, contract: Contract) -> Deduplicated:
+    """Compare the doubtful rows in full with the first of each key, which the lake holds or the batch."""
+    key, day = contract.key, contract.partition
+    content = [*contract.columns, ATTRIBUTES]
     in_batch = doubtful.unique([day, key], keep="first").join(in_lake, on=[day, key], how="anti")
     first = pl.concat([in_lake.select(*content, day), in_batch.select(*content, day)])
     others = doubtful.join(in_batch.select(_ROW), on=_ROW, how="anti")

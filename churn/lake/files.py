@@ -54,12 +54,13 @@ class StagedFiles:
         folder = f"{partition_by}={day}/" if partition_by else ""
         path = f"{folder}{uuid.uuid4()}.parquet"
         buffer = io.BytesIO()
-        part.write_parquet(buffer, compression="zstd", compression_level=1)
-        data = buffer.getbuffer()
+        # What an append writes is found by its date and sequence, which the log knows; the next compaction rewrites it.
+        part.write_parquet(buffer, compression="zstd", compression_level=1, statistics=not data_change)
+        data = buffer.getvalue()
         full = f"{self._root}/{path}"
         self._paths.append(full)
         self._fs.makedirs(full.rsplit("/", 1)[0], exist_ok=True)
-        self._fs.pipe_file(full, data.tobytes())
+        self._fs.pipe_file(full, data)
         return AddAction(
             path=path,
             size=len(data),
@@ -124,13 +125,22 @@ def table_names(lake_url: str) -> list[str]:
 
 
 def _split(frame: pl.DataFrame, partition_by: str | None) -> Iterator[tuple[date | None, pl.DataFrame]]:
+    """Cut a frame by date; dates that each stand in one piece, as most batches have them, are not copied."""
     if frame.is_empty():
         return
     if partition_by is None:
         yield None, frame
         return
-    for (day,), part in frame.partition_by(partition_by, include_key=False, as_dict=True).items():
-        yield day, part
+    runs = frame[partition_by].rle().struct.unnest()
+    if runs["value"].is_duplicated().any():
+        for (day,), part in frame.partition_by(partition_by, include_key=False, as_dict=True).items():
+            yield day, part
+        return
+    rows = frame.drop(partition_by)
+    start = 0
+    for length, day in runs.rows():
+        yield day, rows.slice(start, length)
+        start += length
 
 
 def _stats(part: pl.DataFrame) -> dict[str, object]:

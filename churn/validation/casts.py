@@ -45,11 +45,16 @@ def cast_natively(source: pl.Series, dtype: pl.DataType) -> Cast:
     return Cast(values, fault_where(values.is_null() & source.is_not_null(), OUT_OF_RANGE))
 
 
+def places(rows: pl.Series) -> pl.Series:
+    """Return where each row of a mask stands among those it holds, null for the others."""
+    return pl.select(pl.when(rows).then(rows.cast(pl.UInt32).cum_sum() - 1)).to_series()
+
+
 def overlay(values: pl.Series, rows: pl.Series, mended: Cast) -> Cast:
     """Put `mended`, computed for the rows in the mask `rows` alone, back among `values`."""
-    places = pl.select(pl.when(rows).then(rows.cast(pl.UInt32).cum_sum() - 1)).to_series()
+    at = places(rows)
     return Cast(
-        values=mended.values.gather(places).zip_with(rows, values),
-        fault=None if mended.fault is None else mended.fault.gather(places),
-        repairs={kind: mask.gather(places).fill_null(False) for kind, mask in mended.repairs.items()},
+        values=mended.values.gather(at).zip_with(rows, values),
+        fault=None if mended.fault is None or mended.fault.is_null().all() else mended.fault.gather(at),
+        repairs={kind: mask.gather(at).fill_null(False) for kind, mask in mended.repairs.items()},
     )

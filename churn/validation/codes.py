@@ -3,6 +3,7 @@
 import polars as pl
 
 from churn.contracts import ContractField
+from churn.validation.blocks import Block, rows_where
 from churn.validation.casts import NO_FAULT, WRONG_TYPE, Cast, fault_where, overlay, refuse
 
 _EXACT_FLOAT = 2.0**53
@@ -29,10 +30,21 @@ def cast_code(source: pl.Series, field: ContractField) -> Cast:
 def _from_text(text: pl.Series, field: ContractField) -> Cast:
     """Clean text; rows that look clean are never touched."""
     pattern = {"no": _SUSPICIOUS, "token": _SUSPICIOUS_PERSONAL, "subject": _SUSPICIOUS_SUBJECT}[field.personal]
-    rows = (text.str.contains(pattern) | (text.str.len_bytes() > field.max_length)).fill_null(False)
-    if not rows.any():
-        return Cast(text)
-    return overlay(text, rows, _clean(text.filter(rows), field))
+    rows = rows_where(
+        text,
+        lambda block: block.str.contains(pattern) | (block.str.len_bytes() > field.max_length),
+        lambda block: _is_plain(block, field),
+    )
+    return Cast(text) if rows is None else overlay(text, rows, _clean(text.filter(rows), field))
+
+
+def _is_plain(block: Block, field: ContractField) -> bool:
+    """Tell whether nothing in a block looks suspicious."""
+    if not block.is_printable() or block.longest > field.max_length or block.holds("[") or block.holds("{"):
+        return False
+    if field.personal == "no":
+        return not block.holds("@")
+    return field.personal == "token" or not (block.holds(".") and block.holds(".0"))
 
 
 def _clean(raw: pl.Series, field: ContractField) -> Cast:

@@ -6,7 +6,9 @@ import polars as pl
 
 from churn.contracts import ContractField
 from churn.contracts.model import TIMESTAMP
-from churn.validation.casts import NO_FAULT, WRONG_TYPE, Cast, overlay, refuse
+from churn.validation.blocks import blocks
+from churn.validation.casts import NO_FAULT, WRONG_TYPE, Cast, overlay, places, refuse
+from churn.validation.moments import read_alike
 
 _NAIVE = pl.Datetime("us")
 _LAYOUT = re.compile(r"\d{4}-\d\d-\d\d([T ])\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-](?:0\d|1[0-5]):?[0-5]\d)?", re.ASCII)
@@ -59,24 +61,50 @@ def _from_text(text: pl.Series, timezone: str) -> Cast:
         rows = text.is_not_null()
         nulls = pl.Series([None], dtype=TIMESTAMP).new_from_index(0, text.len())
         return overlay(nulls, rows, _read(text.filter(rows), timezone)) if rows.any() else Cast(nulls)
+    moments = _read_alike(text, layout)
+    alike = moments.is_not_null()
+    zone = layout.group(3)
+    if zone:
+        fast = Cast((moments - _offset(zone)).cast(_NAIVE).dt.replace_time_zone("UTC"))
+    else:
+        cast = _localise(moments.cast(_NAIVE), timezone)
+        fast = Cast(cast.values, cast.fault, {"naive_time": alike})
+    return _joined(fast, ~alike & text.is_not_null(), text, timezone)
+
+
+def _read_alike(text: pl.Series, layout: re.Match[str]) -> pl.Series:
+    """Return the microseconds of the rows written in a layout, its zone left aside; null for all others."""
+    like, decimals = layout.group(0), max(0, len(layout.group(2) or "") - 1)
+    parts = [pl.Series([], dtype=pl.Int64)]
+    for part, block in blocks(text):
+        if block is None:
+            parts.append(pl.Series([None], dtype=pl.Int64).new_from_index(0, part.len()))
+            continue
+        read = read_alike(block.data, like, decimals) if block.shortest == block.longest == len(like) else None
+        if read is None:
+            parts.append(_read_each_alike(part, layout))
+        elif read.size == part.len():
+            parts.append(pl.Series(read))
+        else:
+            parts.append(pl.Series(read).gather(places(part.is_not_null())))
+    return pl.concat(parts)
+
+
+def _read_each_alike(text: pl.Series, layout: re.Match[str]) -> pl.Series:
     separator, fraction, zone = layout.groups(default="")
     shape = (
         rf"^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}{separator}[0-9]{{2}}:[0-9]{{2}}:[0-5][0-9]"
         rf"{rf'[.][0-9]{{{len(fraction) - 1}}}' if fraction else ''}{re.escape(zone)}$"
     )
-    head = text.str.slice(0, 19).str.to_datetime(
-        f"%Y-%m-%d{separator}%H:%M:%S", time_unit="us", strict=False, cache=False
+    text = pl.select(pl.when(text.str.contains(shape)).then(text)).to_series()
+    moments = (
+        text.str.slice(0, 19)
+        .str.to_datetime(f"%Y-%m-%d{separator}%H:%M:%S", time_unit="us", strict=False, cache=False)
+        .to_physical()
     )
     if fraction:
-        parts = text.str.slice(20, len(fraction) - 1).cast(pl.Int64, strict=False)
-        head = (head.to_physical() + parts * 10 ** (7 - len(fraction))).cast(_NAIVE)
-    alike = (text.str.contains(shape) & head.is_not_null()).fill_null(False)
-    if zone:
-        fast = Cast((head.to_physical() - _offset(zone)).cast(_NAIVE).dt.replace_time_zone("UTC"))
-    else:
-        cast = _localise(head.zip_with(alike, head.clear(head.len())), timezone)
-        fast = Cast(cast.values, cast.fault, {"naive_time": alike})
-    return _joined(fast, ~alike & text.is_not_null(), text, timezone)
+        moments += text.str.slice(20, len(fraction) - 1).cast(pl.Int64, strict=False) * 10 ** (7 - len(fraction))
+    return moments
 
 
 def _joined(fast: Cast, rows: pl.Series, text: pl.Series, timezone: str) -> Cast:

@@ -111,3 +111,24 @@ def test_different_content_never_shares_a_derived_key(pair: list[tuple[str, str]
     one, other = (frame({"event_id": None, "channel": left, "item_id": right}) for left, right in pair)
 
     assert ids(derive_keys(one, ACTIVITY)) != ids(derive_keys(other, ACTIVITY))
+
+
+def test_rows_in_full_are_read_only_for_keys_the_lake_may_hold() -> None:
+    # given a batch that repeats one of its own keys on one day and one of the lake's on another
+    first, second = {"event_date": date(2026, 3, 1)}, {"event_date": date(2026, 3, 2)}
+    batch = frame({"event_id": "a", **first}, {"event_id": "a", **first}, {"event_id": "b", **second})
+    lake = frame({"event_id": "b", **second})
+    asked: list[tuple[int, list[date]]] = []
+
+    def read(columns: Collection[str], dates: Collection[date]) -> pl.LazyFrame:
+        asked.append((len(columns), sorted(dates)))
+        return lake.lazy().filter(pl.col("event_date").is_in(list(dates))).select(columns)
+
+    # when it is cut with the lake, and its first two rows without
+    cut = deduplicate(batch, ACTIVITY, read)
+    deduplicate(batch.head(2), ACTIVITY, read)
+    # then all keys of both days are read, content of the second day alone, and without need of the lake none
+    assert (ids(cut.fresh), ids(cut.duplicates)) == (["a"], ["a", "b"])
+    everything = len(ACTIVITY.columns) + 2
+    days = [date(2026, 3, 1), date(2026, 3, 2)]
+    assert asked == [(2, days), (everything, days[1:]), (2, days[:1])]
