@@ -3,9 +3,12 @@
 import gzip
 import json
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+import yaml
 
+import churn.contracts
 from churn.contracts import Contract
 from churn.errors import ChurnError
 from churn.ingestion import quarantine
@@ -15,6 +18,7 @@ from churn.settings import LandingSettings
 from tests.world import START, World, make_event, world_in
 
 LATER = START + timedelta(hours=2)
+BUILT_IN = Path(churn.contracts.__file__).parent
 
 
 def with_limit(world: World, max_object_bytes: int) -> World:
@@ -99,3 +103,19 @@ def test_a_replay_passes_over_objects_that_are_gone_unless_all_are(world: World)
     (landing / "part-1.jsonl").unlink()
     with pytest.raises(ChurnError, match=r"part-0\.jsonl: no longer in the landing zone"):
         world.ingestion().replay_quarantine(now=LATER, run_id="replay")
+
+
+def test_lines_of_an_object_that_would_now_be_refused_as_a_whole_stay_as_they_are(world: World, tmp_path: Path) -> None:
+    world.upload([make_event(0), make_event(1, customer_id=None)])
+    world.ingest()
+    before, counts = quarantine.open_rows(world.lake), totals(world.lake)
+    contract = yaml.safe_load((BUILT_IN / "activity.yaml").read_text())
+    contract["fields"].append({"name": "store_id", "type": "code", "required": True})
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(contract))
+    stricter = world.with_ingestion(contracts={"activity": tmp_path / "mine.yaml"})
+
+    with pytest.raises(ChurnError, match="refused as a whole"):
+        stricter.ingestion().replay_quarantine(now=LATER, run_id="replay")
+
+    assert quarantine.open_rows(world.lake).equals(before)
+    assert totals(world.lake).equals(counts)
