@@ -9,7 +9,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
 
 from churn.errors import ChurnError
-from churn.lake import table as tables
+from churn.lake import opening
 from churn.lake.table import create_table, open_table
 
 SCHEMA = pl.Schema({"a": pl.Int64()})
@@ -25,7 +25,7 @@ def missed(monkeypatch: pytest.MonkeyPatch, times: int) -> None:
             raise TableNotFoundError("No files in log segment")
         return DeltaTable(uri, version=version)
 
-    monkeypatch.setattr(tables, "DeltaTable", look)
+    monkeypatch.setattr(opening, "DeltaTable", look)
 
 
 def test_a_table_made_between_two_looks_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
