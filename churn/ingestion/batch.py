@@ -79,6 +79,9 @@ class BatchWriter:
         self._refuse_bad_share(pieces, collected.rejects)
         pieces[:] = [piece.without_rows() for piece in pieces]
         rows = derive_keys(tokenised(collected.frame, self.contract, self.subjects), self.contract)
+        refused, mended = collected.rejects, collected.repairs
+        # With it go the raw personal columns.
+        del collected
         commit_id, noted = uuid4().hex, REJECTS.to_frame()
         while True:
             table = self.open()
@@ -93,8 +96,8 @@ class BatchWriter:
                 return table, ()
             taken = pl.col(OBJECT).is_in(list(live))
             cut = deduplicate(rows if len(live) == len(pieces) else rows.filter(taken), self.contract, table.scan)
-            rejects = pl.concat([collected.rejects.filter(taken), conflict_rejects(cut.conflicts, self.contract.key)])
-            reports = account(live, cut, rejects, collected.repairs)
+            rejects = pl.concat([refused.filter(taken), conflict_rejects(cut.conflicts, self.contract.key)])
+            reports = account(live, cut, rejects, mended)
             self._refuse_bad_share(live.values(), rejects)
             if not rejects.equals(noted.filter(taken)):
                 # After a conflict another row may be the duplicate: what was noted before must not count as well.

@@ -52,9 +52,14 @@ def places(rows: pl.Series) -> pl.Series:
 
 def overlay(values: pl.Series, rows: pl.Series, mended: Cast) -> Cast:
     """Put `mended`, computed for the rows in the mask `rows` alone, back among `values`."""
-    at = places(rows)
+    at = rows.arg_true()
+    fault = None
+    if mended.fault is not None and mended.fault.null_count() < mended.fault.len():
+        fault = pl.Series([None], dtype=pl.String).new_from_index(0, rows.len()).scatter(at, mended.fault)
+    none = pl.Series([False]).new_from_index(0, rows.len())
     return Cast(
-        values=mended.values.gather(at).zip_with(rows, values),
-        fault=None if mended.fault is None or mended.fault.is_null().all() else mended.fault.gather(at),
-        repairs={kind: mask.gather(at).fill_null(False) for kind, mask in mended.repairs.items()},
+        # A copy takes the values: what it shares with the original is copied when it is written to.
+        values=values.clone().scatter(at, mended.values),
+        fault=fault,
+        repairs={kind: none.clone().scatter(at, mask.fill_null(False)) for kind, mask in mended.repairs.items()},
     )

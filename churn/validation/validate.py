@@ -68,12 +68,13 @@ def validate(frame: pl.DataFrame, contract: Contract, *, timezone: str, skew: ti
         ]
     )
     faults = {name: cast.fault for name, cast in casts.items() if cast.fault is not None}
-    rejects = _rejects(rows, faults)
-    if faults:
-        good = pl.select(pl.all_horizontal(fault.is_null() for fault in faults.values())).to_series()
-        rows = rows.filter(good)
-        masks = {kind: mask.filter(good) for kind, mask in masks.items()}
-    return Validated(rows, rejects, _repairs(rows[OBJECT], masks))
+    if not faults:
+        nothing = rows.select(OBJECT, LINE).clear().with_columns(reason=NO_FAULT, column=NO_FAULT)
+        return Validated(rows, nothing, _repairs(rows[OBJECT], masks))
+    good = pl.select(pl.all_horizontal(fault.is_null() for fault in faults.values())).to_series()
+    rejects = _rejects(rows, faults, (~good).arg_true())
+    rows = rows.filter(good)
+    return Validated(rows, rejects, _repairs(rows[OBJECT], {kind: mask.filter(good) for kind, mask in masks.items()}))
 
 
 def _field(frame: pl.DataFrame, field: ContractField, timezone: str) -> Cast:
@@ -145,14 +146,12 @@ def _merge(masks: Iterable[tuple[str, pl.Series]]) -> dict[str, pl.Series]:
     return merged
 
 
-def _rejects(rows: pl.DataFrame, faults: Mapping[str, pl.Series]) -> pl.DataFrame:
-    """List each row with a fault once, with its first one."""
-    if not faults:
-        empty = rows.select(OBJECT, LINE).clear()
-        return empty.with_columns(reason=NO_FAULT, column=NO_FAULT)
-    reason = pl.coalesce(*(pl.lit(fault) for fault in faults.values()))
-    column = pl.coalesce(*(pl.when(fault.is_not_null()).then(pl.lit(name)) for name, fault in faults.items()))
-    return rows.select(OBJECT, LINE, reason=reason, column=column).filter(pl.col("reason").is_not_null())
+def _rejects(rows: pl.DataFrame, faults: Mapping[str, pl.Series], bad: pl.Series) -> pl.DataFrame:
+    """List each bad row once, with its first fault."""
+    of_bad = {name: fault.gather(bad) for name, fault in faults.items()}
+    reason = pl.coalesce(*(pl.lit(fault) for fault in of_bad.values()))
+    column = pl.coalesce(*(pl.when(fault.is_not_null()).then(pl.lit(name)) for name, fault in of_bad.items()))
+    return rows.select(OBJECT, LINE)[bad].with_columns(reason=reason, column=column)
 
 
 def _repairs(objects: pl.Series, masks: Mapping[str, pl.Series]) -> pl.DataFrame:
