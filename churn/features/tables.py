@@ -12,7 +12,8 @@ CUTOFF = "cutoff"
 CUSTOMER = "customer_id"
 LABEL = "churned"
 
-ACTIVITY = pl.Schema(
+ACTIVITY = "activity"
+EVENTS = pl.Schema(
     {
         "event_id": _CODE,
         CUSTOMER: _CODE,

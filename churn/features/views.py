@@ -1,8 +1,10 @@
 """What dbt reads: one view per table over exactly the files of a pinned version, in a DuckDB database."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import fsspec
 import polars as pl
 
 if TYPE_CHECKING:
@@ -32,6 +34,17 @@ def create_view(
     condition = where if files else "false"
     database.execute(f"create schema if not exists {SCHEMA}")
     database.execute(f"create or replace view {SCHEMA}.{name} as select {chosen} from {rows} where {condition}")
+
+
+def local_files(files: Sequence[str], folder: Path) -> list[str]:
+    """Return paths DuckDB can read: files of an object store are fetched into `folder` first."""
+    if not files or "://" not in files[0]:
+        return list(files)
+    fs, _ = fsspec.core.url_to_fs(files[0])
+    copies = [str(folder / f"{number:06}.parquet") for number in range(len(files))]
+    folder.mkdir(parents=True)
+    fs.get([fs._strip_protocol(file) for file in files], copies)
+    return copies
 
 
 def text(value: str) -> str:
