@@ -9,7 +9,6 @@ import yaml
 from pydantic import AfterValidator, Field, StringConstraints, ValidationError
 
 from churn.errors import SettingsError
-from churn.training.settings import TrainingSettings
 from churn.features.settings import FeatureSettings
 from churn.frozen import Frozen
 
