@@ -56,7 +56,9 @@ def features(
 def _events(activity: pl.LazyFrame) -> pl.LazyFrame:
     day = pl.col("available_at").dt.date()
     late = pl.col("available_at") > day.cast(pl.Datetime("us", "UTC"))
+    absent = sorted({*KINDS.values(), *NAMED} - set(activity.collect_schema()))
     return activity.with_columns(
+        *(pl.lit(None, pl.String).alias(name) for name in absent),
         pl.col("event_time").dt.date().alias("event_day"),
         pl.when(late).then(day.dt.offset_by("1d")).otherwise(day).alias("available_day"),
     )

@@ -71,7 +71,8 @@ class Dbt:
             return f"dbt ended before it ran a model ({_last_line(output)}); see {self.work_dir / 'logs' / 'dbt.log'}"
         nodes = json.loads(results.read_text(encoding="utf-8"))["results"]
         for node in nodes:
-            kind, name = node["unique_id"].split(".")[0], node["unique_id"].split(".")[2]
+            kind, _, *path = node["unique_id"].split(".")
+            name = path[-1] if kind == "unit_test" else path[0]
             if node["status"] == "fail":
                 return (
                     f"dbt test {name} failed on {node['failures']} rows; nothing was written. Look at them with the "
