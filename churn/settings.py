@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, StringConstraints, ValidationError
 
 from churn.errors import SettingsError
 from churn.features.settings import FeatureSettings
+from churn.training.settings import TrainingSettings
 from churn.frozen import Frozen
 
 Environment = Literal["dev", "staging", "prod"]
@@ -118,6 +119,7 @@ class Settings(Frozen):
     upkeep: UpkeepSettings = Field(default_factory=UpkeepSettings)
     vault: VaultSettings = Field(default_factory=VaultSettings)
     features: FeatureSettings = Field(default_factory=FeatureSettings)
+    training: TrainingSettings = Field(default_factory=TrainingSettings)
 
 
 def load_settings(environment: str, root: Path) -> Settings:

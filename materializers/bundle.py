@@ -1,7 +1,9 @@
 """The model bundle: its files as they are, and the model card as its page."""
 
 import os
+import weakref
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
 
 from zenml.enums import ArtifactType, VisualizationType
@@ -20,12 +22,14 @@ class BundleMaterializer(BaseMaterializer):
     ASSOCIATED_ARTIFACT_TYPE: ClassVar[ArtifactType] = ArtifactType.MODEL
 
     def load(self, data_type: type[Bundle]) -> Bundle:
-        """Copy the files into a folder that lives as long as this process, and open them."""
-        folder = Path(self.get_temporary_directory(delete_at_exit=True))
+        """Copy the files into a folder that lives as long as the bundle, and open them."""
+        folder = TemporaryDirectory(prefix="bundle-")
         for name in (*FILES, MANIFEST):
             with self.artifact_store.open(os.path.join(self.uri, name), "rb") as file:
-                (folder / name).write_bytes(file.read())
-        return open_bundle(folder)
+                (Path(folder.name) / name).write_bytes(file.read())
+        bundle = open_bundle(Path(folder.name))
+        weakref.finalize(bundle, folder.cleanup)
+        return bundle
 
     def save(self, data: Bundle) -> None:
         """Copy the files; the manifest comes last, so that no bundle without it is taken for whole."""

@@ -7,6 +7,7 @@ from typing import Annotated
 from zenml import get_step_context, log_metadata, step
 from zenml.client import Client
 from zenml.exceptions import EntityExistsError
+from zenml.metadata.metadata_types import MetadataType
 from zenml.model.utils import link_artifact_version_to_model_version
 
 from churn.bundle.bundle import Bundle
@@ -55,7 +56,7 @@ def _register(model: TrainedModel, lake_url: str, undo: ExitStack) -> Registered
     pin(lake_url, _tables(bundle.manifest.lineage), holder, datetime.now(UTC))
     undo.callback(unpin, lake_url, holder, datetime.now(UTC))
     link_artifact_version_to_model_version(artifact_version=artifact, model_version=version)
-    log_metadata(_facts(bundle, model, str(tracked.version)), model_name=MODEL_NAME, model_version=str(version.number))
+    log_metadata(metadata=_facts(bundle, model, str(tracked.version)), model_version_id=version.id)
     tracker.set_model_version_tag(MODEL_NAME, tracked.version, "zenml_version", str(version.number))
     return RegisteredModel(
         candidate=model.candidate,
@@ -69,7 +70,7 @@ def _tables(lineage: Lineage) -> DataSnapshot:
     return DataSnapshot(tables={**lineage.snapshot.tables, TABLE: lineage.features})
 
 
-def _facts(bundle: Bundle, model: TrainedModel, mlflow_version: str) -> dict[str, str | int | float | bool]:
+def _facts(bundle: Bundle, model: TrainedModel, mlflow_version: str) -> dict[str, MetadataType]:
     lineage = bundle.manifest.lineage
     return {
         "candidate": model.candidate,

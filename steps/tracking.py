@@ -77,8 +77,9 @@ def _log_inputs(manifest: Manifest) -> None:
     tables = {**manifest.lineage.snapshot.tables, "customer_snapshots": manifest.lineage.features}
     for name, table in tables.items():
         source = DeltaDatasetSource(path=table.uri, delta_table_version=table.version)
-        # MLflow keeps 36 characters of a digest.
-        mlflow.log_input(MetaDataset(source, name=name, digest=table.digest[:36]), context=f"version {table.version}")
+        # MLflow keeps 36 characters of a digest; the class is concrete to Python, only its type hints say otherwise.
+        dataset = MetaDataset(source, name=name, digest=table.digest[:36])  # type: ignore[abstract]
+        mlflow.log_input(dataset, context=f"version {table.version}")
 
 
 def _signature(manifest: Manifest) -> "ModelSignature":

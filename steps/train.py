@@ -46,7 +46,7 @@ def train(feature_set: FeatureSet) -> Annotated[TrainedModels, "trained_models"]
                 ids=RunIds(created_at=datetime.now(UTC), zenml_run=str(run.id)),
             )
             models = tuple(_kept(bundle, zenml_run=str(run.id)) for bundle in experiment.bundles)
-    log_metadata({f"{name}_auc": model.metrics["roc_auc"].value for name, model in experiment.report.models.items()})
+    log_metadata({f"{name}_auc": model.metrics["roc_auc"].value or 0.0 for name, model in experiment.report.models.items()})
     return TrainedModels(report=experiment.report, models=models)
 
 
