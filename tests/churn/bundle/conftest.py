@@ -1,4 +1,3 @@
-from datetime import date
 from pathlib import Path
 
 import pytest
@@ -9,9 +8,6 @@ from churn.bundle.manifest import Lineage
 from churn.bundle.write import write_bundle
 from churn.evaluation.report import EvaluationReport
 from churn.evaluation.settings import EvaluationSettings
-from churn.features.cutoffs import Cutoffs
-from churn.features.settings import FeatureSettings
-from churn.lake.snapshot import DataSnapshot, TableVersion
 from churn.training.frames import SplitFrames
 from churn.training.judge import judge
 from churn.training.settings import HistGradientBoostingSettings, RandomForestSettings, TrainingSettings
@@ -47,27 +43,7 @@ def report(trained: Trained, splits: SplitFrames, settings: TrainingSettings) ->
 
 @pytest.fixture(scope="session")
 def lineage(splits: SplitFrames) -> Lineage:
-    def days(frame: str) -> list[date]:
-        return sorted(dict(splits.named)[frame]["cutoff"].unique())
-
-    table = TableVersion(uri="lake/activity", version=7, rows=12_345, digest="ab" * 32)
-    return Lineage(
-        git_commit="0123456789abcdef0123456789abcdef01234567",
-        git_dirty=True,
-        lock_digest="cd" * 32,
-        snapshot=DataSnapshot(tables={"activity": table}),
-        features=TableVersion(uri="lake/customer_snapshots", version=3, rows=3_600, digest="ef" * 32),
-        features_digest="12" * 32,
-        feature_settings=FeatureSettings(),
-        cutoffs=Cutoffs(
-            train=tuple(days("train")),
-            selection=days("selection")[0],
-            calibration=days("calibration")[0],
-            test=days("test")[0],
-            latest=date(2027, 4, 1),
-            shared_validation=False,
-        ),
-    )
+    return frames.lineage(splits)
 
 
 @pytest.fixture(scope="session")
