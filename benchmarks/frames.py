@@ -5,7 +5,11 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 
+from churn.bundle.manifest import Lineage
 from churn.features.catalogue import Feature
+from churn.features.cutoffs import Cutoffs
+from churn.features.settings import FeatureSettings
+from churn.lake.snapshot import DataSnapshot, TableVersion
 from churn.training.frames import SplitFrames
 
 _NUMERIC = {
@@ -74,4 +78,30 @@ def split_frames(train_rows: int, later_rows: int, seed: int = 7, features: int 
         selection=snapshots(later_rows, selection, seed, features),
         calibration=snapshots(later_rows, calibration, seed, features),
         test=snapshots(later_rows, test, seed, features),
+    )
+
+
+def lineage(frames: SplitFrames) -> Lineage:
+    """Return where the frames would have come from, had they been built."""
+
+    def days(frame: pl.DataFrame) -> tuple[date, ...]:
+        return tuple(frame["cutoff"].unique().sort())
+
+    table = TableVersion(uri="lake/activity", version=7, rows=12_345, digest="ab" * 32)
+    return Lineage(
+        git_commit="0123456789abcdef0123456789abcdef01234567",
+        git_dirty=True,
+        lock_digest="cd" * 32,
+        snapshot=DataSnapshot(tables={"activity": table}),
+        features=TableVersion(uri="lake/customer_snapshots", version=3, rows=3_600, digest="ef" * 32),
+        features_digest="12" * 32,
+        feature_settings=FeatureSettings(horizon_days=HORIZON.days),
+        cutoffs=Cutoffs(
+            train=days(frames.train),
+            selection=days(frames.selection)[0],
+            calibration=days(frames.calibration)[0],
+            test=days(frames.test)[0],
+            latest=days(frames.test)[0] + HORIZON,
+            shared_validation=False,
+        ),
     )

@@ -13,7 +13,7 @@ class Costs(Frozen):
     """
 
     contact_cost: float = Field(default=1.0, gt=0, description="cost of contacting one customer")
-    saved_margin: float = Field(default=20.0, gt=0, description="margin of one customer who stays after all")
+    saved_margin: float = Field(default=50.0, gt=0, description="margin of one customer who stays after all")
     success_rate: float = Field(
         default=0.1, gt=0, le=1, description="share of the leaving customers whom a contact keeps"
     )

@@ -40,10 +40,9 @@ def best_threshold(churned: NDArray[np.bool_], score: Floats, costs: Costs, othe
     ranked, profit = _by_contacts(churned, score, costs)
     cuts = np.flatnonzero(np.concatenate([[True], np.diff(ranked) < 0, [True]]))
     best = int(cuts[np.argmax(profit[cuts])])
-    upper = ranked[best - 1] if best else max(1.0, float(ranked[0])) + 0.0
-    lower = ranked[best] if best < len(ranked) else min(0.0, float(ranked[-1]))
-    if upper == lower:  # nobody is worth a contact, and somebody has the score 1
-        return float(np.nextafter(upper, np.inf))
+    first, last = float(ranked[0]), float(ranked[-1])
+    upper = ranked[best - 1] if best else (1.0 if first < 1 else first + 1)
+    lower = ranked[best] if best < len(ranked) else (0.0 if last > 0 else last - 1)
     known = np.asarray([], dtype=np.float64) if others is None else others[(others > lower) & (others < upper)]
     stops = np.unique(np.concatenate([[lower, upper], known]))
     widest = int(np.argmax(np.diff(stops)))

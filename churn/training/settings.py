@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from churn.evaluation.costs import Costs
+from churn.evaluation.settings import EvaluationSettings
 from churn.frozen import Frozen
 
 CandidateName = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)*$")]
@@ -27,24 +28,24 @@ class LogisticRegressionSettings(Frozen):
 class RandomForestSettings(Frozen):
     """Averaged deep trees."""
 
-    trees: int = Field(default=150, ge=1, description="trees of the final forest")
-    search_trees: int = Field(default=30, ge=1, description="trees of a forest while searching")
+    trees: int = Field(default=120, ge=1, description="trees of the final forest")
+    search_trees: int = Field(default=20, ge=1, description="trees of a forest while searching")
     leaf_shares: tuple[float, ...] = Field(
         default=(0.002, 0.008), min_length=1, description="smallest leaves that are tried, as shares of a tree's rows"
     )
     column_shares: tuple[float, ...] = Field(
-        default=(0.15, 0.4), min_length=1, description="shares of the columns looked at in a split that are tried"
+        default=(0.1, 0.25), min_length=1, description="shares of the columns looked at in a split that are tried"
     )
-    rows_per_tree: int = Field(default=20_000, ge=10, description="most rows drawn for one tree")
+    rows_per_tree: int = Field(default=15_000, ge=10, description="most rows drawn for one tree")
     kept_features: float = Field(default=0.9, gt=0, le=1, description="share of the columns kept, best first")
 
 
 class HistGradientBoostingSettings(Frozen):
     """Boosted small trees."""
 
-    trials: int = Field(default=4, ge=1, description="settings tried, drawn with the seed")
+    trials: int = Field(default=3, ge=1, description="settings tried, drawn with the seed")
     iterations: int = Field(default=300, ge=1, description="most trees of a model")
-    patience: int = Field(default=15, ge=1, description="trees without a gain on the selection cutoff before it stops")
+    patience: int = Field(default=10, ge=1, description="trees without a gain on the selection cutoff before it stops")
 
 
 class QualitySettings(Frozen):
@@ -57,22 +58,6 @@ class QualitySettings(Frozen):
         le=1,
         description="ROC-AUC of one feature alone from which on it is taken for a leak from the future",
     )
-
-
-class EvaluationSettings(Frozen):
-    """How scores are judged."""
-
-    bootstrap_rounds: int = Field(default=300, ge=20, description="resamples of customers behind every interval")
-    confidence: float = Field(default=0.95, gt=0, lt=1, description="share of the resamples an interval holds")
-    segment_columns: tuple[str, ...] = Field(
-        default=("plan", "country"), description="categorical features whose values are judged one by one"
-    )
-    segment_values: int = Field(default=8, ge=1, description="most values of a segment, the rest becomes one")
-    tenure_column: str = Field(default="tenure_days", description="feature that says how long somebody is a customer")
-    tenure_bands: tuple[float, ...] = Field(default=(90, 365), description="borders between tenure bands, in days")
-    recency_column: str = Field(default="recency_days", description="the one feature of the recency baseline")
-    importance_rows: int = Field(default=2_000, ge=1, description="test rows that permutation importance looks at")
-    importance_rounds: int = Field(default=3, ge=1, description="permutations of every feature")
 
 
 class TrainingSettings(Frozen):
