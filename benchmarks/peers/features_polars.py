@@ -37,15 +37,18 @@ def features(
     """
     events = _events(tables["activity"])
     days = _days(events, settings)
-    seen = {code: _last_seen(events, code, list(cutoffs)) for code in (*KINDS.values(), *NAMED)}
+    distinct = [_distinct(events, kind, list(cutoffs)) for kind in KINDS]
+    named = {code: _last_seen(events, code, list(cutoffs)).collect(engine="streaming") for code in NAMED}
     records = {name: table.collect() for name, table in tables.items() if name != "activity"}
     parts = []
     for day, labelled in sorted(cutoffs.items()):
         rows = _from_days(days, day).filter(pl.col("recency_days") <= settings.active_days)
-        for kind, code in KINDS.items():
-            rows = rows.join(_distinct(seen[code], kind, day), on="customer_id", how="left")
+        for counted in distinct:
+            mine = {name: name.removesuffix(f"@{day}") for name in counted.columns if name.endswith(f"@{day}")}
+            counts = counted.select("customer_id", *mine).rename(mine)
+            rows = rows.join(counts, on="customer_id", how="left")
         for code in NAMED:
-            rows = rows.join(_newest(seen[code], code, day), on="customer_id", how="left")
+            rows = rows.join(_newest(named[code], code, day), on="customer_id", how="left")
         rows = rows.with_columns(pl.col(rf"^({'|'.join(KINDS)})_.*$").fill_null(0))
         rows = _with_records(rows, records, day)
         churned = _churned(rows, days, records, day, settings) if labelled else pl.lit(None, pl.Boolean)
@@ -80,7 +83,7 @@ def _days(events: pl.LazyFrame, settings: FeatureSettings) -> pl.DataFrame:
     return events.group_by(_KEY).agg(sums).collect(engine="streaming").sort(_KEY[:2])
 
 
-def _last_seen(events: pl.LazyFrame, code: str, cutoffs: Sequence[date]) -> pl.DataFrame:
+def _last_seen(events: pl.LazyFrame, code: str, cutoffs: Sequence[date]) -> pl.LazyFrame:
     """Find for each customer and code the last event day known at each cutoff."""
     known = {str(day): (pl.col("event_day") < day) & (pl.col("available_day") <= day) for day in cutoffs}
     return (
@@ -88,14 +91,18 @@ def _last_seen(events: pl.LazyFrame, code: str, cutoffs: Sequence[date]) -> pl.D
         .select("customer_id", code, *(pl.when(rows).then("event_day").alias(day) for day, rows in known.items()))
         .group_by("customer_id", code)
         .agg(pl.col(*known).max())
-        .collect(engine="streaming")
     )
 
 
-def _distinct(seen: pl.DataFrame, kind: str, day: date) -> pl.DataFrame:
-    age = (pl.lit(day) - pl.col(str(day))).dt.total_days()
-    counts = ((age <= days).cast(pl.Int64).sum().alias(f"{kind}_{name}") for name, days in _WINDOWS.items())
-    return seen.lazy().group_by("customer_id").agg(*counts).collect(engine="streaming")
+def _distinct(events: pl.LazyFrame, kind: str, cutoffs: Sequence[date]) -> pl.DataFrame:
+    """Count different codes in every window of every cutoff, in columns such as `items_7d@2026-01-01`."""
+    ages = {day: (pl.lit(day) - pl.col(str(day))).dt.total_days() for day in cutoffs}
+    counts = (
+        (age <= days).cast(pl.Int64).sum().alias(f"{kind}_{name}@{day}")
+        for day, age in ages.items()
+        for name, days in _WINDOWS.items()
+    )
+    return _last_seen(events, KINDS[kind], cutoffs).group_by("customer_id").agg(*counts).collect(engine="streaming")
 
 
 def _newest(seen: pl.DataFrame, code: str, day: date) -> pl.DataFrame:

@@ -50,7 +50,6 @@ class Dbt:
         environment = {
             "CHURN_DBT_DATABASE": str(self.database),
             "CHURN_DBT_FILES": str(self.work_dir),
-            "CHURN_DBT_SPILL": str(self.work_dir / "spill"),
             "CHURN_DBT_THREADS": str(self.settings.threads),
             "CHURN_DBT_MEMORY": self.settings.memory,
         }

@@ -46,5 +46,5 @@ def test_documentation_describes_every_column_of_the_feature_table(dbt: "Dbt") -
 
 
 def test_a_command_dbt_does_not_know_says_what_dbt_said(dbt: "Dbt") -> None:
-    with pytest.raises(FeatureBuildFailed, match="dbt ended before it ran a model .*no-such-option"):
+    with pytest.raises(FeatureBuildFailed, match=r"dbt ended before it ran a model .*no-such-option"):
         dbt.run(["build", "--no-such-option"], {})

@@ -1,3 +1,5 @@
+{{ config(materialized='table') }}
+
 -- Which days a customer was active on, and the days from one to the next. `before` is the age of the day before.
 {% for cutoff in var('cutoffs') %}
 select

@@ -1,5 +1,3 @@
-{{ config(materialized='external' if target.type == 'duckdb' else 'table', options={'compression': 'zstd', 'compression_level': 1}) }}
-
 -- What the stored rollup lacks: which codes a customer used on which day, for exact distinct counts over any window.
 select distinct
     customer_id,

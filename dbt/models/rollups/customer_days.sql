@@ -1,5 +1,3 @@
-{{ config(materialized='external' if target.type == 'duckdb' else 'table', options={'compression': 'zstd', 'compression_level': 1}) }}
-
 -- What the stored rollup lacks; amounts are decimals, so that their sums do not depend on the order of rows.
 select
     customer_id,

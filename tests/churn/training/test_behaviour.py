@@ -31,7 +31,7 @@ def test_what_is_irrelevant_changes_nothing(trained: Trained, splits: SplitFrame
 @every_candidate
 @pytest.mark.parametrize(
     ("column", "fresher"),
-    [("recency_days", 0.5), ("events_90d", 2.0), ("tenure_days", 2.0)],
+    [("recency_days", 0.5), ("events_90d", 2.0)],
 )
 def test_fresher_activity_never_raises_risk(
     trained: Trained, splits: SplitFrames, name: str, column: str, fresher: float
