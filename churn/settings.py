@@ -6,9 +6,12 @@ from typing import Annotated, Literal
 from zoneinfo import available_timezones
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, Field, StringConstraints, ValidationError
 
 from churn.errors import SettingsError
+from churn.features.settings import FeatureSettings
+from churn.frozen import Frozen
+from churn.training.settings import TrainingSettings
 
 Environment = Literal["dev", "staging", "prod"]
 Stream = Literal["activity", "customers", "subscriptions"]
@@ -42,11 +45,7 @@ def known_place(url: str) -> str:
 Place = Annotated[str, AfterValidator(known_place)]
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class LandingSettings(_Frozen):
+class LandingSettings(Frozen):
     """The object store that uploaders write to."""
 
     url: Place = Field(description="folder, or file, s3 or gs URL; a relative path counts from the project root")
@@ -60,13 +59,13 @@ class LandingSettings(_Frozen):
     )
 
 
-class LakeSettings(_Frozen):
+class LakeSettings(Frozen):
     """The Delta tables."""
 
     url: Place = Field(description="folder, or file, s3 or gs URL; a relative path counts from the project root")
 
 
-class IngestionSettings(_Frozen):
+class IngestionSettings(Frozen):
     """How landing objects become rows."""
 
     batch_rows: int = Field(default=300_000, gt=0, description="rows after which a batch is committed")
@@ -88,7 +87,7 @@ class IngestionSettings(_Frozen):
     )
 
 
-class AlertSettings(_Frozen):
+class AlertSettings(Frozen):
     """When ingestion calls for a person."""
 
     bad_share: float = Field(default=0.05, ge=0, le=1, description="share of quarantined rows in a run that alerts")
@@ -106,7 +105,7 @@ class AlertSettings(_Frozen):
     )
 
 
-class UpkeepSettings(_Frozen):
+class UpkeepSettings(Frozen):
     """Compaction and vacuum."""
 
     compact_min_files: int = Field(
@@ -117,7 +116,7 @@ class UpkeepSettings(_Frozen):
     )
 
 
-class VaultSettings(_Frozen):
+class VaultSettings(Frozen):
     """Where the data key is unwrapped (Vault API); VAULT_ADDR overrides the address."""
 
     address: str | None = Field(default=None, description="Vault address; none starts the embedded OpenBao on loopback")
@@ -133,7 +132,7 @@ class VaultSettings(_Frozen):
     timeout: timedelta = Field(default=timedelta(seconds=5), description="longest wait for one answer")
 
 
-class Settings(_Frozen):
+class Settings(Frozen):
     """Everything that differs between environments."""
 
     environment: Environment = Field(description="which environment these settings belong to")
@@ -143,6 +142,8 @@ class Settings(_Frozen):
     alerts: AlertSettings = Field(default_factory=AlertSettings)
     upkeep: UpkeepSettings = Field(default_factory=UpkeepSettings)
     vault: VaultSettings = Field(default_factory=VaultSettings)
+    features: FeatureSettings = Field(default_factory=FeatureSettings)
+    training: TrainingSettings = Field(default_factory=TrainingSettings)
 
 
 def load_settings(environment: str, root: Path) -> Settings:

@@ -7,7 +7,7 @@ import typer
 from typer.core import TyperGroup
 
 from churn.errors import ChurnError
-from cli import demo, ingest, quarantine, replay, snapshot, stack, token, upkeep, vault
+from cli import demo, ingest, quarantine, replay, reproduce, snapshot, stack, token, upkeep, vault
 
 
 class FailingInOneLine(TyperGroup):
@@ -37,6 +37,7 @@ app = typer.Typer(
 app.command("demo")(demo.demo)
 app.command("replay")(replay.replay)
 app.command("ingest")(ingest.ingest)
+app.command("reproduce")(reproduce.reproduce)
 app.command("snapshot")(snapshot.snapshot)
 app.command("token")(token.token)
 app.command("upkeep")(upkeep.upkeep)

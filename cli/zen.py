@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from stacks.environment import CHECKOUT
+
 if TYPE_CHECKING:
     from uuid import UUID
 
@@ -16,7 +18,6 @@ QUIET = {
     "ZENML_LOGGING_COLORS_DISABLED": "true",
     "ZENML_AUTO_OPEN_DASHBOARD": "false",
 }
-CHECKOUT = Path(__file__).resolve().parents[1]
 
 
 def zenml_home(root: Path) -> Path:

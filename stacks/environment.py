@@ -6,11 +6,24 @@ from pathlib import Path
 from churn.settings import Settings, load_settings
 from stacks.spec import StackError
 
+CHECKOUT = Path(__file__).resolve().parents[1]
+"""The folder this code runs from; `dbt/` and `requirements/` lie in it."""
+
 
 def project_root() -> Path:
     """Return the folder that holds `configs/` and `.churn/`: CHURN_ROOT, or else the checkout this code runs from."""
     named = os.environ.get("CHURN_ROOT")
-    return Path(named).resolve() if named else Path(__file__).resolve().parents[1]
+    return Path(named).resolve() if named else CHECKOUT
+
+
+def dbt_project() -> Path:
+    """Return the dbt project that describes and makes the features."""
+    return CHECKOUT / "dbt"
+
+
+def work_folder() -> Path:
+    """Return where steps keep temporary files that may be large."""
+    return project_root() / ".churn" / "work"
 
 
 def active_environment() -> str:

@@ -1,5 +1,6 @@
 """Which code a run was made with."""
 
+import hashlib
 import os
 import subprocess
 from dataclasses import dataclass
@@ -26,6 +27,14 @@ def code_version(root: Path) -> CodeVersion:
     commit = _git(root, "rev-parse", "HEAD")
     changes = _git(root, "status", "--porcelain", "--untracked-files=no")
     return CodeVersion(commit or "unknown", commit is None or changes != "")
+
+
+def lock_digest(root: Path) -> str:
+    """Return the SHA-256 of the locked requirements below `root`; an image may carry CHURN_LOCK_DIGEST instead."""
+    lock = root / "requirements" / "platform.lock"
+    if lock.is_file():
+        return hashlib.sha256(lock.read_bytes()).hexdigest()
+    return os.environ.get("CHURN_LOCK_DIGEST", "unknown")
 
 
 def _git(root: Path, *arguments: str) -> str | None:

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import date
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -51,23 +52,41 @@ class StagedFiles:
         return [self._write(part, partition_by, day, data_change) for day, part in _split(frame, partition_by)]
 
     def _write(self, part: pl.DataFrame, partition_by: str | None, day: date | None, data_change: bool) -> AddAction:
-        folder = f"{partition_by}={day}/" if partition_by else ""
-        path = f"{folder}{uuid.uuid4()}.parquet"
+        path = self._place(partition_by, day)
         buffer = io.BytesIO()
         # What an append writes is found by its date and sequence, which the log knows; the next compaction rewrites it.
         part.write_parquet(buffer, compression="zstd", compression_level=1, statistics=not data_change)
         data = buffer.getvalue()
+        self._fs.pipe_file(f"{self._root}/{path}", data)
+        return _addition(
+            path,
+            len(data),
+            {partition_by: str(day)} if partition_by else {},
+            _stats(part.height, part),
+            data_change,
+        )
+
+    def _place(self, partition_by: str | None, day: date | None) -> str:
+        """Choose a path below the table, make its folder, and remember it."""
+        folder = f"{partition_by}={day}/" if partition_by else ""
+        path = f"{folder}{uuid.uuid4()}.parquet"
         full = f"{self._root}/{path}"
         self._paths.append(full)
         self._fs.makedirs(full.rsplit("/", 1)[0], exist_ok=True)
-        self._fs.pipe_file(full, data)
-        return AddAction(
-            path=path,
-            size=len(data),
-            partition_values={partition_by: str(day)} if partition_by else {},
-            modification_time=time.time_ns() // 1_000_000,
-            data_change=data_change,
-            stats=json.dumps(_stats(part)),
+        return path
+
+    def adopt(self, file: Path, partition_by: str | None, day: date | None, *, data_change: bool = True) -> AddAction:
+        """Take over a local Parquet file as it is; the caller may delete it afterwards."""
+        path = self._place(partition_by, day)
+        self._fs.put_file(str(file), f"{self._root}/{path}")
+        rows = pl.scan_parquet(file, glob=False)
+        sequence = pl.col(f"^{SEQUENCE_COLUMN}$")
+        return _addition(
+            path,
+            file.stat().st_size,
+            {partition_by: str(day)} if partition_by else {},
+            _stats(rows.select(pl.len()).collect().item(), rows.select(sequence).collect()),
+            data_change,
         )
 
     def remove(self) -> None:
@@ -77,11 +96,11 @@ class StagedFiles:
                 self._fs.rm_file(path)
 
 
-def removals(files: pl.DataFrame) -> list[RemoveAction]:
-    """Return what a commit says about files whose rows it has put elsewhere."""
+def removals(files: pl.DataFrame, *, data_change: bool = False) -> list[RemoveAction]:
+    """Return what a commit says about files whose rows it has put elsewhere, or taken away (`data_change`)."""
     at = time.time_ns() // 1_000_000
     paths = files["path"] if files.height else ()
-    return [RemoveAction(path=path, deletion_timestamp=at, data_change=False) for path in paths]
+    return [RemoveAction(path=path, deletion_timestamp=at, data_change=data_change) for path in paths]
 
 
 def local_or_url(uri: str) -> str:
@@ -143,12 +162,25 @@ def _split(frame: pl.DataFrame, partition_by: str | None) -> Iterator[tuple[date
         start += length
 
 
-def _stats(part: pl.DataFrame) -> dict[str, object]:
-    stats: dict[str, object] = {"numRecords": part.height}
+def _addition(
+    path: str, size: int, partition: dict[str, str], stats: dict[str, object], data_change: bool
+) -> AddAction:
+    return AddAction(
+        path=path,
+        size=size,
+        partition_values=partition,
+        modification_time=time.time_ns() // 1_000_000,
+        data_change=data_change,
+        stats=json.dumps(stats),
+    )
+
+
+def _stats(rows: int, part: pl.DataFrame) -> dict[str, object]:
+    stats: dict[str, object] = {"numRecords": rows}
     if SEQUENCE_COLUMN in part.columns:
         sequence = part[SEQUENCE_COLUMN]
         stats["nullCount"] = {SEQUENCE_COLUMN: sequence.null_count()}
-        if sequence.null_count() < part.height:
+        if sequence.null_count() < rows:
             stats["minValues"] = {SEQUENCE_COLUMN: sequence.min()}
             stats["maxValues"] = {SEQUENCE_COLUMN: sequence.max()}
     return stats

@@ -6,18 +6,20 @@ about a third of the CPU of `write_deltalake`.
 """
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
+from pathlib import Path
 
 import polars as pl
 from deltalake import CommitProperties, DeltaTable, Transaction
 from deltalake import Schema as DeltaSchema
 from deltalake.exceptions import CommitFailedError, DeltaError
+from deltalake.transaction import AddAction, RemoveAction
 
 from churn.errors import ChurnError, CommitConflict
-from churn.lake.files import StagedFiles, local_or_url, removals
+from churn.lake.files import SEQUENCE_COLUMN, StagedFiles, local_or_url, removals
 from churn.lake.log_reader import transactions
 from churn.lake.opening import first_line, look, openable
 from churn.lake.reading import full_paths, scan_files
@@ -75,6 +77,14 @@ class Pinned:
         return actions.select(path="path", size="size_bytes", rows="num_records", date=partition.cast(pl.Date)).sort(
             "path"
         )
+
+    @cached_property
+    def sequences(self) -> pl.DataFrame:
+        """The range of `ingest_seq` in each file of `active`: `path`, `first`, `last`; null where the log has none."""
+        actions = pl.DataFrame(self._table.get_add_actions(flatten=True))
+        ends = {"first": f"min.{SEQUENCE_COLUMN}", "last": f"max.{SEQUENCE_COLUMN}"}
+        known = {name: pl.col(of) if of in actions.columns else pl.lit(None, pl.Int64) for name, of in ends.items()}
+        return actions.select(path="path", **known).sort("path")
 
     @cached_property
     def transactions(self) -> frozenset[str]:
@@ -136,7 +146,44 @@ class Pinned:
             CommitConflict: another commit came first; nothing was written.
         """
         check_fits(self.uri, frame, self.schema, self.partition_by)
-        return self._commit(frame, pl.DataFrame(), (fence, self.fence(fence) + steps), transactions, metadata or {})
+        rows = frame.select(self.schema.names())
+        return self._commit(
+            lambda staged: staged.write(rows, self.partition_by),
+            (fence, self.fence(fence) + steps),
+            transactions,
+            metadata or {},
+        )
+
+    def replace_files(
+        self,
+        files: Sequence[tuple[Path, date | None]],
+        replaced: pl.DataFrame,
+        *,
+        fence: str,
+        metadata: Mapping[str, object] | None = None,
+    ) -> "Pinned":
+        """Commit local Parquet files as they are, in place of some or none of this version's files.
+
+        Args:
+            files: each with its partition date, none where the table has no partitions; read from disk, so that
+                what they hold needs no memory.
+            replaced: rows of `active` whose contents leave the table.
+            fence: as in `append`.
+            metadata: as in `append`.
+
+        Raises:
+            ChurnError: a file does not fit the table; nothing was written.
+            CommitConflict: another commit came first; nothing was written.
+        """
+        columns = pl.Schema({name: dtype for name, dtype in self.schema.items() if name != self.partition_by})
+        for file, _ in files:
+            check_fits(str(file), pl.DataFrame(schema=pl.read_parquet_schema(file)), columns, None)
+
+        def actions(staged: StagedFiles) -> list[AddAction | RemoveAction]:
+            added = [staged.adopt(file, self.partition_by, day) for file, day in files]
+            return [*added, *removals(replaced, data_change=True)]
+
+        return self._commit(actions, (fence, self.fence(fence) + 1), (), metadata or {})
 
     def rewrite(self, files: pl.DataFrame, *, fence: str) -> "Pinned":
         """Put the rows of some files into as few as possible, one per partition date; no row is added or lost.
@@ -153,26 +200,29 @@ class Pinned:
         rows = scan_files(self.uri, files, self.schema, self.partition_by, None).collect(engine="streaming")
         if rows.height != files["rows"].sum():
             raise ChurnError(f"{self.uri}: {rows.height} rows in files that should hold {files['rows'].sum()}")
-        return self._commit(rows, files, (fence, self.fence(fence) + 1), (), {})
+
+        def actions(staged: StagedFiles) -> list[AddAction | RemoveAction]:
+            added = staged.write(rows.select(self.schema.names()), self.partition_by, data_change=False)
+            return [*added, *removals(files)]
+
+        return self._commit(actions, (fence, self.fence(fence) + 1), (), {})
 
     def _commit(
         self,
-        frame: pl.DataFrame,
-        replaced: pl.DataFrame,
+        stage: Callable[[StagedFiles], Sequence[AddAction | RemoveAction]],
         fenced: tuple[str, int],
         transactions: Collection[str],
         metadata: Mapping[str, object],
     ) -> "Pinned":
         fence, sequence = fenced
-        changes_data = replaced.is_empty()
         with StagedFiles(self.uri) as staged:
-            added = staged.write(frame.select(self.schema.names()), self.partition_by, data_change=changes_data)
+            actions = list(stage(staged))
             note = {**metadata, "fence": fence, "sequence": sequence, "commit": staged.id}
             # From here on the log may name the files, even when an interrupt or an error hides it.
             staged.keep()
             try:
                 self._table.create_write_transaction(
-                    [*added, *removals(replaced)],
+                    actions,
                     mode="append",
                     schema=self._table.schema(),
                     partition_by=[self.partition_by] if self.partition_by else [],

@@ -1,0 +1,131 @@
+"""A fitted pipeline as ONNX: raw feature columns in, calibrated probability of churn out."""
+
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+import onnx
+from numpy.typing import ArrayLike, NDArray
+from onnx import TensorProto, helper
+from skl2onnx import convert_sklearn
+from skl2onnx.common._container import ModelComponentContainer
+from skl2onnx.common._topology import Operator, Scope
+from skl2onnx.common.data_types import FloatTensorType, StringTensorType
+from sklearn.pipeline import Pipeline
+
+from churn.features.catalogue import Feature
+from churn.training.categories import Categories
+from churn.training.numbers import Numbers
+
+OUTPUT = "churn_probability"
+_OPSET = {"": 18, "ai.onnx.ml": 3}
+
+
+def to_onnx(pipeline: Pipeline, catalogue: Sequence[Feature]) -> bytes:
+    """Return the model's bytes; equal pipelines give equal bytes.
+
+    Every feature is an input of shape rows × 1, float32 or string; the output has shape rows × 1.
+    """
+    with warnings.catch_warnings():
+        # skl2onnx writes some integers of a tree as bool, which protobuf will refuse from version 7.34 on.
+        warnings.filterwarnings("ignore", message="Field onnx.AttributeProto.ints", category=DeprecationWarning)
+        model = convert_sklearn(
+            pipeline,
+            name="churn",
+            initial_types=[
+                (feature.name, (FloatTensorType if feature.kind == "numeric" else StringTensorType)([None, 1]))
+                for feature in catalogue
+            ],
+            options={id(pipeline): {"zipmap": False}},
+            target_opset=_OPSET,
+            custom_conversion_functions={Numbers: _convert_numbers, Categories: _convert_categories},
+            custom_shape_calculators={Numbers: _shape_of_numbers, Categories: _shape_of_categories},
+        )
+    _leave_the_probability(model.graph)
+    onnx.checker.check_model(model)
+    return bytes(model.SerializeToString(deterministic=True))
+
+
+class _Nodes:
+    """Adds nodes to the graph under unique names."""
+
+    def __init__(self, scope: Scope, container: ModelComponentContainer) -> None:
+        self._scope, self._container = scope, container
+
+    def node(self, kind: str, inputs: Sequence[str], output: str | None = None, **attributes: object) -> str:
+        """Add a node and return the name of its output."""
+        name: str = output or self._scope.get_unique_variable_name(kind.lower())
+        self._container.add_node(
+            kind, list(inputs), name, name=self._scope.get_unique_operator_name(kind), **attributes
+        )
+        return name
+
+    def row(self, values: ArrayLike) -> str:
+        """Add float32 values that are broadcast along the rows."""
+        row = np.atleast_1d(np.asarray(values, dtype=np.float32))
+        return self._initializer(TensorProto.FLOAT, [1, len(row)], row)
+
+    def indices(self, values: ArrayLike) -> str:
+        """Add positions."""
+        positions = np.asarray(values, dtype=np.int64)
+        return self._initializer(TensorProto.INT64, [len(positions)], positions)
+
+    def _initializer(self, kind: int, shape: list[int], values: NDArray[np.generic]) -> str:
+        name: str = self._scope.get_unique_variable_name("values")
+        self._container.add_initializer(name, kind, shape, values)
+        return name
+
+
+def _shape_of_numbers(operator: Operator) -> None:
+    numbers: Numbers = operator.raw_operator
+    _set_columns(operator, numbers.n_features_in_ + len(numbers.flagged_))
+
+
+def _shape_of_categories(operator: Operator) -> None:
+    _set_columns(operator, sum(map(len, operator.raw_operator.frequent_)))
+
+
+def _set_columns(operator: Operator, columns: int) -> None:
+    operator.outputs[0].type = FloatTensorType([operator.inputs[0].get_first_dimension(), columns])
+
+
+def _convert_numbers(scope: Scope, operator: Operator, container: ModelComponentContainer) -> None:
+    """Repeat `Numbers.transform`; NaN is set aside first, because comparing with it is left open by ONNX."""
+    numbers: Numbers = operator.raw_operator
+    add = _Nodes(scope, container)
+    raw = operator.inputs[0].full_name
+    gaps = add.node("IsNaN", [raw])
+    known = add.node("Where", [gaps, add.row(0), raw])
+    bounded = add.node("Min", [add.node("Max", [known, add.row(numbers.lower_)]), add.row(numbers.upper_)])
+    x = add.node("Where", [gaps, add.row(numbers.fill_), bounded])
+    if numbers.log:
+        size = add.node("Log", [add.node("Add", [add.node("Abs", [x]), add.row(1)])])
+        x = add.node("Mul", [add.node("Sign", [x]), size])
+    blocks = [x]
+    if len(numbers.flagged_):
+        flags = add.node("Gather", [gaps, add.indices(numbers.flagged_)], axis=1)
+        blocks.append(add.node("Cast", [flags], to=TensorProto.FLOAT))
+    add.node("Concat", blocks, operator.outputs[0].full_name, axis=1)
+
+
+def _convert_categories(scope: Scope, operator: Operator, container: ModelComponentContainer) -> None:
+    """Repeat `Categories.transform`."""
+    categories: Categories = operator.raw_operator
+    add = _Nodes(scope, container)
+    blocks = []
+    for column, frequent in enumerate(categories.frequent_):
+        if frequent:
+            values = add.node("Gather", [operator.inputs[0].full_name, add.indices([column])], axis=1)
+            known = [category.encode() for category in frequent]
+            columns = add.node("OneHotEncoder", [values], op_domain="ai.onnx.ml", cats_strings=known, zeros=1)
+            blocks.append(add.node("Reshape", [columns, add.indices([-1, len(frequent)])]))
+    add.node("Concat", blocks, operator.outputs[0].full_name, axis=1)
+
+
+def _leave_the_probability(graph: onnx.GraphProto) -> None:
+    """Replace the outputs by one: the second column of the probabilities."""
+    probabilities = graph.output[1].name
+    del graph.output[:]
+    graph.initializer.append(helper.make_tensor("churned", TensorProto.INT64, [1], [1]))
+    graph.node.append(helper.make_node("Gather", [probabilities, "churned"], [OUTPUT], axis=1, name="churned"))
+    graph.output.append(helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, [None, 1]))

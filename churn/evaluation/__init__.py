@@ -1,0 +1,1 @@
+"""How good scores are: metrics with intervals over customers, profit, calibration, segments."""

@@ -1,0 +1,73 @@
+"""Intervals by resampling customers: rows of one customer stay together."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from churn.evaluation.costs import Costs
+from churn.evaluation.metrics import METRICS, Floats, Metric, Scored, measure
+from churn.frozen import Frozen
+
+_CELLS = 4_000_000
+"""Weights held at a time, 8 bytes each."""
+
+
+class Estimate(Frozen):
+    """A figure and the interval of its resamples; none where it is undefined, such as AUC with one class only."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Every metric on the rows themselves and on every resample."""
+
+    value: dict[Metric, float]
+    resampled: dict[Metric, Floats]
+
+    def estimates(self, confidence: float) -> dict[Metric, Estimate]:
+        """Return every metric with its interval."""
+        return {name: _estimate(self.value[name], self.resampled[name], confidence) for name in METRICS}
+
+    def minus(self, other: "Draws", metrics: Sequence[Metric], confidence: float) -> dict[Metric, Estimate]:
+        """Return the differences; both sides saw the same resamples, so the interval is that of a paired test."""
+        return {
+            name: _estimate(
+                self.value[name] - other.value[name], self.resampled[name] - other.resampled[name], confidence
+            )
+            for name in metrics
+        }
+
+
+def bootstrap(scored: Scored, customers: pl.Series, costs: Costs, rounds: int, seed: int) -> Draws:
+    """Measure `scored` on all rows and on `rounds` resamples of its customers.
+
+    The same customers, rounds and seed give the same resamples for every model.
+    """
+    codes = customers.cast(pl.Categorical).to_physical().rank("dense").to_numpy().astype(np.intp) - 1
+    people = int(codes.max()) + 1
+    draw = np.random.default_rng(seed)
+    step = max(1, _CELLS // len(codes))
+    parts = []
+    for first in range(0, rounds, step):
+        counts = [
+            np.bincount(draw.integers(people, size=people), minlength=people) for _ in range(min(step, rounds - first))
+        ]
+        parts.append(measure(scored, np.array(counts, dtype=np.float64)[:, codes], costs))
+    whole = measure(scored, np.ones((1, len(codes))), costs)
+    return Draws(
+        {name: float(whole[name][0]) for name in METRICS},
+        {name: np.concatenate([part[name] for part in parts]) for name in METRICS},
+    )
+
+
+def _estimate(value: float, resampled: Floats, confidence: float) -> Estimate:
+    defined = resampled[~np.isnan(resampled)]
+    if np.isnan(value) or len(defined) * 2 < len(resampled):
+        return Estimate(value=None if np.isnan(value) else value, low=None, high=None)
+    low, high = np.quantile(defined, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return Estimate(value=value, low=float(low), high=float(high))

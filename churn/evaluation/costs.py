@@ -1,0 +1,24 @@
+"""What a decision costs and brings."""
+
+from pydantic import Field
+
+from churn.frozen import Frozen
+
+
+class Costs(Frozen):
+    """The cost matrix, in one currency; a customer who is not contacted costs and brings nothing.
+
+    Contacting a customer who stays costs `contact_cost`. Contacting one who would leave costs the same and brings
+    `success_rate * saved_margin` on average.
+    """
+
+    contact_cost: float = Field(default=1.0, gt=0, description="cost of contacting one customer")
+    saved_margin: float = Field(default=50.0, gt=0, description="margin of one customer who stays after all")
+    success_rate: float = Field(
+        default=0.1, gt=0, le=1, description="share of the leaving customers whom a contact keeps"
+    )
+
+    @property
+    def reward(self) -> float:
+        """What contacting a customer who would leave brings on average, before the contact is paid."""
+        return self.success_rate * self.saved_margin

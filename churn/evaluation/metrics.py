@@ -1,0 +1,140 @@
+"""Metrics of scored rows under many row weights at once, so that a bootstrap is a few matrix operations."""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from churn.evaluation.costs import Costs
+
+Floats = NDArray[np.float64]
+Metric = Literal[
+    "roc_auc",
+    "pr_auc",
+    "brier",
+    "calibration_error",
+    "accuracy",
+    "precision",
+    "recall",
+    "f1",
+    "lift_at_10",
+    "capture_at_10",
+    "profit_per_customer",
+]
+METRICS: tuple[Metric, ...] = get_args(Metric)
+
+TOP_SHARE = 0.1
+CALIBRATION_BINS = 10
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Rows with their outcome and the probability a model gave them, and the score from which on it would act."""
+
+    churned: NDArray[np.bool_]
+    score: Floats
+    threshold: float
+
+    def where(self, rows: NDArray[np.bool_]) -> "Scored":
+        """Return some of the rows."""
+        return Scored(self.churned[rows], self.score[rows], self.threshold)
+
+
+def roc_auc(churned: NDArray[np.bool_], score: Floats) -> float:
+    """Return the chance that a customer who churned scores above one who stayed; NaN where one side is missing."""
+    return float(_Ranked.of(churned, score).under(np.ones((1, len(score)))).roc_auc[0])
+
+
+def measure(scored: Scored, weights: Floats, costs: Costs) -> dict[Metric, Floats]:
+    """Return every metric for every row of `weights` (resamples × rows); NaN where it is undefined.
+
+    PR-AUC is average precision. Lift and capture look at the 10 % with the highest scores; rows with the same score
+    count in proportion. Calibration error is the mean distance of score and outcome over ten bins of equal size
+    (ECE). Profit is in the currency of the costs, for each customer scored.
+    """
+    ranked = _Ranked.of(scored.churned, scored.score)
+    w = weights[:, ranked.order]
+    tally = ranked.under(weights)
+    acted = int(np.searchsorted(-ranked.score, -scored.threshold, side="right"))
+    hits = (w[:, :acted] @ ranked.churned[:acted]).astype(np.float64)
+    contacted = w[:, :acted].sum(axis=1)
+    positives, total = tally.positives, tally.total
+    top = TOP_SHARE * total
+    with np.errstate(invalid="ignore", divide="ignore"):
+        captured = tally.captured(top)
+        return {
+            "roc_auc": tally.roc_auc,
+            "pr_auc": tally.pr_auc,
+            "brier": w @ (ranked.score - ranked.churned) ** 2 / total,
+            "calibration_error": _calibration_error(ranked, w) / total,
+            "accuracy": (hits + total - positives - (contacted - hits)) / total,
+            "precision": hits / contacted,
+            "recall": hits / positives,
+            "f1": 2 * hits / (contacted + positives),
+            "lift_at_10": captured / top / (positives / total),
+            "capture_at_10": captured / positives,
+            "profit_per_customer": (costs.reward * hits - costs.contact_cost * contacted) / total,
+        }
+
+
+@dataclass(frozen=True)
+class _Ranked:
+    """Rows from the highest score to the lowest; `starts` are the first rows of equal scores."""
+
+    order: NDArray[np.intp]
+    churned: Floats
+    score: Floats
+    starts: NDArray[np.intp]
+
+    @classmethod
+    def of(cls, churned: NDArray[np.bool_], score: Floats) -> "_Ranked":
+        order = np.argsort(-score, kind="stable")
+        ranked = score[order]
+        starts = np.flatnonzero(np.diff(ranked, prepend=np.inf)) if len(ranked) else np.empty(0, dtype=np.intp)
+        return cls(order, churned[order].astype(np.float64), ranked, starts)
+
+    def under(self, weights: Floats) -> "_Tally":
+        w = weights[:, self.order]
+        positive = w * self.churned
+        if len(self.starts) == len(self.order):
+            return _Tally(positive, w)
+        return _Tally(np.add.reduceat(positive, self.starts, axis=1), np.add.reduceat(w, self.starts, axis=1))
+
+
+class _Tally:
+    """Weights of the churned and of all rows by score, highest first; one line for each resample."""
+
+    def __init__(self, positive: Floats, every: Floats) -> None:
+        self._positive, self._every = positive, every
+        self._above = positive.cumsum(axis=1)
+        self._reached = every.cumsum(axis=1)
+        self.positives, self.total = self._above[:, -1], self._reached[:, -1]
+
+    @property
+    def roc_auc(self) -> Floats:
+        won = ((self._every - self._positive) * (self._above - self._positive / 2)).sum(axis=1)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.asarray(won / (self.positives * (self.total - self.positives)))
+
+    @property
+    def pr_auc(self) -> Floats:
+        # A resample may leave out the highest scores: no rows yet, no precision, and no weight for it either.
+        precision = self._above / np.where(self._reached > 0, self._reached, 1)
+        with np.errstate(invalid="ignore"):
+            return np.asarray((self._positive * precision).sum(axis=1) / self.positives)
+
+    def captured(self, top: Floats) -> Floats:
+        taken = np.clip(top[:, None] - (self._reached - self._every), 0, self._every)
+        share = taken / np.where(self._every > 0, self._every, 1)
+        return np.asarray((share * self._positive).sum(axis=1))
+
+
+def _calibration_error(ranked: _Ranked, w: Floats) -> Floats:
+    edges = bin_starts(len(ranked.score))
+    return np.asarray(np.abs(np.add.reduceat(w * (ranked.score - ranked.churned), edges, axis=1)).sum(axis=1))
+
+
+def bin_starts(rows: int) -> NDArray[np.intp]:
+    """Return where each of at most `CALIBRATION_BINS` bins of equal size starts in sorted rows."""
+    return np.unique(np.linspace(0, rows, CALIBRATION_BINS, endpoint=False).astype(np.intp))

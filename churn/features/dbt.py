@@ -1,0 +1,91 @@
+"""Runs dbt in a process of its own: it takes seconds to import, keeps state, and its memory is given back."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from churn.errors import ChurnError
+from churn.features.settings import FeatureSettings
+
+_PROGRAM = "from dbt.cli.main import cli; cli()"
+_SETTINGS = {"DBT_SEND_ANONYMOUS_USAGE_STATS": "false", "DO_NOT_TRACK": "1"}
+
+
+class FeatureBuildFailed(ChurnError):
+    """A model or a data test of the dbt project failed; nothing was written to the lake."""
+
+
+@dataclass(frozen=True)
+class Dbt:
+    """A dbt project, and the folder in which a run may write."""
+
+    project: Path
+    work_dir: Path
+    settings: FeatureSettings
+
+    @property
+    def database(self) -> Path:
+        """The DuckDB database of the run."""
+        return self.work_dir / "build.duckdb"
+
+    def file(self, model: str) -> Path:
+        """The Parquet file of a model that is kept outside of the database."""
+        return self.work_dir / f"{model}.parquet"
+
+    def run(self, command: Sequence[str], variables: Mapping[str, object]) -> None:
+        """Run a dbt command, such as `build`, with variables.
+
+        Raises:
+            FeatureBuildFailed: a data test or a model failed, or dbt could not start.
+        """
+        target = self.work_dir / "target"
+        folders = ("--project-dir", self.project, "--profiles-dir", self.project, "--target-path", target)
+        results = target / "run_results.json"
+        results.unlink(missing_ok=True)
+        options = [*map(str, folders), "--log-path", str(self.work_dir / "logs"), "--vars", json.dumps(variables)]
+        environment = {
+            "CHURN_DBT_DATABASE": str(self.database),
+            "CHURN_DBT_FILES": str(self.work_dir),
+            "CHURN_DBT_THREADS": str(self.settings.threads),
+            "CHURN_DBT_MEMORY": self.settings.memory,
+        }
+        ended = subprocess.run(
+            [sys.executable, "-c", _PROGRAM, *command, *options],
+            cwd=self.work_dir,
+            env={**os.environ, **_SETTINGS, **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if ended.returncode:
+            raise FeatureBuildFailed(f"features: {self._cause(results, ended.stdout + ended.stderr)}")
+
+    def _cause(self, results: Path, output: str) -> str:
+        """Say which test or model failed, and where its SQL is."""
+        if not results.exists():
+            return f"dbt ended before it ran a model ({_last_line(output)}); see {self.work_dir / 'logs' / 'dbt.log'}"
+        nodes = json.loads(results.read_text(encoding="utf-8"))["results"]
+        for node in nodes:
+            kind, _, *path = node["unique_id"].split(".")
+            name = path[-1] if kind == "unit_test" else path[0]
+            if node["status"] == "fail":
+                return (
+                    f"dbt test {name} failed on {node['failures']} rows; nothing was written. Look at them with the "
+                    f"test's SQL in {self.work_dir / 'target'}, mend the data, and build again"
+                )
+            if node["status"] == "error":
+                return f"dbt {kind} {name} failed ({_first_lines(node['message'])}); nothing was written"
+        return f"dbt failed ({_last_line(output)}); see {self.work_dir / 'logs' / 'dbt.log'}"
+
+
+def _first_lines(message: str | None, lines: int = 3) -> str:
+    return " ".join(line.strip() for line in (message or "no message").splitlines()[:lines])
+
+
+def _last_line(output: str) -> str:
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    return lines[-1] if lines else "no message"

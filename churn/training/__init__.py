@@ -1,0 +1,1 @@
+"""Candidates, their search, calibration and threshold: from split frames to fitted pipelines."""

@@ -1,0 +1,86 @@
+"""From a feature table to judged bundles: all candidates on the same rows."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from churn.bundle.bundle import Bundle
+from churn.bundle.manifest import Lineage, RunIds
+from churn.bundle.write import write_bundle
+from churn.evaluation.report import EvaluationReport, Predictions
+from churn.features.catalogue import load_catalogue
+from churn.features.feature_set import FeatureSet
+from churn.training.frames import SplitFrames
+from churn.training.judge import judge
+from churn.training.settings import TrainingSettings
+from churn.training.train import train_candidates
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What one training made.
+
+    Attributes:
+        report: every candidate on the test cutoff.
+        bundles: one per candidate, in the order of the settings.
+    """
+
+    report: EvaluationReport
+    bundles: tuple[Bundle, ...]
+
+
+def split_frames(features: FeatureSet) -> SplitFrames:
+    """Read the rows of every split.
+
+    Raises:
+        SnapshotError: the version of the feature table is gone or was changed.
+    """
+    cutoffs = features.cutoffs
+    return SplitFrames(
+        train=features.frame(cutoffs.train),
+        selection=features.frame([cutoffs.selection]),
+        calibration=features.frame([cutoffs.calibration]),
+        test=features.frame([cutoffs.test]),
+    )
+
+
+def run_experiment(
+    features: FeatureSet,
+    settings: TrainingSettings,
+    *,
+    dbt_dir: Path,
+    lineage: Lineage,
+    out: Path,
+    ids: RunIds | None = None,
+    incumbent: Bundle | None = None,
+) -> Experiment:
+    """Train, judge and write every candidate of the settings.
+
+    Args:
+        features: the version of the feature table to learn from.
+        settings: candidates, costs and seed.
+        dbt_dir: the dbt project, which describes the features.
+        lineage: where data and program came from.
+        out: folder for the bundles, one folder each, named after its candidate.
+        ids: who made them and when.
+        incumbent: the model in production, judged on the same rows.
+
+    Raises:
+        UnfitData: the rows cannot make an honest model.
+        LeakSuspected: a feature tells the label alone.
+        BundleRefused: an ONNX model does not answer like its pipeline; no bundle of the experiment is kept.
+    """
+    catalogue = load_catalogue(dbt_dir)
+    frames = split_frames(features)
+    candidates = train_candidates(frames, catalogue, settings)
+    report = judge(candidates, frames, catalogue, settings, _predictions(incumbent, frames))
+    bundles = tuple(
+        write_bundle(out / candidate.name, candidate, frames, report, settings, lineage, ids)
+        for candidate in candidates
+    )
+    return Experiment(report, bundles)
+
+
+def _predictions(incumbent: Bundle | None, frames: SplitFrames) -> Predictions | None:
+    if incumbent is None:
+        return None
+    return Predictions("production", incumbent.predict(frames.test), incumbent.manifest.threshold)

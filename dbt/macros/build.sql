@@ -1,0 +1,29 @@
+{# A literal list of codes for `in (…)`; an empty list matches nothing. #}
+{% macro codes(values) -%}
+    ({% for value in values %}'{{ value }}'{{ ', ' if not loop.last }}{% else %}null{% endfor %})
+{%- endmacro %}
+
+{% macro windows() -%}
+    {{ return({'7d': 7, '30d': 30, '90d': 90, 'total': none}) }}
+{%- endmacro %}
+
+{# The value inside a window that looks back from the cutoff over `age` days, else null. #}
+{% macro within(days, value) -%}
+    {% if days is none %}{{ value }}{% else %}case when age <= {{ days }} then {{ value }} end{% endif %}
+{%- endmacro %}
+
+{# A quotient as a double; null where the divisor is 0 or null. #}
+{% macro per(value, by) -%}
+    (cast({{ value }} as double) / nullif(cast({{ by }} as double), 0))
+{%- endmacro %}
+
+{# Decimal sums become doubles once, at the end. #}
+{% macro real(value) -%}
+    cast(coalesce({{ value }}, 0) as double)
+{%- endmacro %}
+
+{# Whether a day lies in the label window of a cutoff: from its day on, horizon_days long. #}
+{% macro in_horizon(day, cutoff) -%}
+    ({{ day }} >= cast('{{ cutoff }}' as date)
+    and {{ days_between("cast('" ~ cutoff ~ "' as date)", day) }} < {{ var('horizon_days') }})
+{%- endmacro %}

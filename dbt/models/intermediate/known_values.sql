@@ -1,0 +1,17 @@
+select
+    customer_id,
+    event_day,
+    available_day,
+    item_id,
+    channel,
+    session_id
+from {{ source('lake', 'customer_day_values') }}
+union all
+select
+    customer_id,
+    event_day,
+    available_day,
+    item_id,
+    channel,
+    session_id
+from {{ ref('customer_day_values') }}

@@ -1,0 +1,19 @@
+-- What the stored rollup lacks; amounts are decimals, so that their sums do not depend on the order of rows.
+select
+    customer_id,
+    event_day,
+    available_day,
+    event_type,
+    count(*) as events,
+    cast(sum(amount) as decimal(28, 4)) as amount,
+    cast(sum(abs(amount)) as decimal(28, 4)) as amount_without_sign,
+    cast(sum(quantity) as decimal(28, 4)) as quantity,
+    {% for band in ['night', 'morning', 'afternoon', 'evening'] %}
+    count(case when hour(event_time) >= {{ 6 * loop.index0 }} and hour(event_time) < {{ 6 * loop.index }} then 1 end) as {{ band }},
+    {% endfor %}
+    max(country) as country,
+    max(plan) as plan,
+    cast({{ var('through') }} as bigint) as ingest_seq
+from {{ ref('stg_activity') }}
+where ingest_seq > {{ var('days_after') }}
+group by customer_id, event_day, available_day, event_type

@@ -1,0 +1,9 @@
+select
+    customer_id,
+    record_id,
+    valid_from,
+    available_at,
+    plan,
+    status,
+    price
+from {{ source('lake', 'subscriptions') }}

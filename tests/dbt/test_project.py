@@ -1,0 +1,50 @@
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from churn.features.catalogue import load_catalogue
+from churn.features.dbt import FeatureBuildFailed
+
+if TYPE_CHECKING:
+    from churn.features.dbt import Dbt
+
+
+def results(dbt: "Dbt") -> list[dict[str, str]]:
+    document = json.loads((dbt.work_dir / "target" / "run_results.json").read_text(encoding="utf-8"))
+    return [{"kind": node["unique_id"].split(".")[0], "status": node["status"]} for node in document["results"]]
+
+
+def nodes(dbt: "Dbt") -> list[dict[str, object]]:
+    manifest = json.loads((dbt.work_dir / "target" / "manifest.json").read_text(encoding="utf-8"))
+    return [*manifest["nodes"].values(), *manifest["unit_tests"].values()]
+
+
+def test_every_unit_test_gives_what_is_expected(dbt: "Dbt") -> None:
+    dbt.run(["test", "--select", "test_type:unit"], {})
+
+    assert {result["status"] for result in results(dbt)} == {"pass"}
+
+
+def test_every_model_has_a_unit_test_and_a_description(dbt: "Dbt") -> None:
+    models = [node for node in nodes(dbt) if node["resource_type"] == "model"]
+    tested = {node["model"] for node in nodes(dbt) if node["resource_type"] == "unit_test"}
+
+    assert {model["name"] for model in models} == tested
+    assert [model["name"] for model in models if not model["description"]] == []
+
+
+def test_documentation_describes_every_column_of_the_feature_table(dbt: "Dbt") -> None:
+    dbt.run(["docs", "generate"], {})
+
+    catalog = json.loads((dbt.work_dir / "target" / "catalog.json").read_text(encoding="utf-8"))
+    columns = set(catalog["nodes"]["model.churn.customer_snapshots"]["columns"])
+    features = {feature.name for feature in load_catalogue(dbt.project)}
+    assert len(features) >= 50
+    # The one column that is no feature is a step on the way to one.
+    assert columns == features | {"customer_id", "cutoff", "churned", "gap_mean_90d"}
+
+
+def test_a_command_dbt_does_not_know_says_what_dbt_said(dbt: "Dbt") -> None:
+    with pytest.raises(FeatureBuildFailed, match=r"dbt ended before it ran a model .*no-such-option"):
+        dbt.run(["build", "--no-such-option"], {})
