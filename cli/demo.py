@@ -1,4 +1,4 @@
-"""`churn demo`: a real data set from upload to versioned lake, on one machine."""
+"""`churn demo`: a real data set from upload to compared models, on one machine."""
 
 import os
 from datetime import datetime, timedelta
@@ -29,7 +29,7 @@ def demo(
     ] = None,
     hours: Annotated[int, typer.Option(min=1, help="Hours at the end of the set that are taken one by one.")] = HOURS,
 ) -> None:
-    """Upload a real data set and ingest it: the past as one backlog, then the last days hour by hour.
+    """Upload a real data set, ingest it (the past at once, the last days hour by hour), and train models on it.
 
     Doing it again finds everything ingested; after an interruption it goes on where it was.
     """
@@ -45,8 +45,9 @@ def _run(settings: Settings, root: Path, name: str, data: Path | None, hours: in
     from churn.landing.zone import LandingZone
     from churn.log import configure_logging
     from churn.sources.registry import open_source
+    from cli.demo_models import print_models, train
     from cli.demo_stages import shown_stages
-    from cli.demo_summary import log_file, print_summary
+    from cli.demo_summary import log_file, print_places, print_summary
     from cli.zen import alone_with_store, prepare_zenml
 
     if data and name != "mapped":
@@ -72,7 +73,11 @@ def _run(settings: Settings, root: Path, name: str, data: Path | None, hours: in
                 _upload(source, zone, per="hour", since=closing - HOUR, until=closing)
                 reports.append(_ingest(settings, root, closing))
                 advance()
+        with stages.stage("features and models"):
+            models = train(settings)
     print_summary(settings, root, source=name, rows=rows, reports=[report for report in reports if report])
+    print_models(models)
+    print_places(settings, root, models.cards, models.registered.models[0].version)
 
 
 def _upload(

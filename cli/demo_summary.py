@@ -5,7 +5,7 @@ import shlex
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,8 +53,20 @@ def print_summary(settings: Settings, root: Path, *, source: str, rows: int, rep
     typer.echo()
     for line in _alerts(reports):
         typer.echo(line)
-    places = _places(settings, root)
+
+
+def print_places(settings: Settings, root: Path, cards: Mapping[str, Path], version: str) -> None:
+    """Print where everything is and what can be done next.
+
+    Args:
+        settings: where the lake is.
+        root: the project.
+        cards: the model card of each candidate.
+        version: a version of the model.
+    """
+    places = _places(settings, root, cards, version)
     width = max(map(len, places))
+    typer.echo()
     for label, where in places.items():
         typer.echo(f"{label:<{width}} {where}")
 
@@ -81,18 +93,28 @@ def _alerts(reports: "Sequence[IngestReport]") -> list[str]:
     return [*lines, ""] if lines else []
 
 
-def _places(settings: Settings, root: Path) -> dict[str, str]:
+def _places(settings: Settings, root: Path, cards: Mapping[str, Path], version: str) -> dict[str, str]:
     home = zenml_home(root)
     prefix = f"ZENML_CONFIG_PATH={shlex.quote(_short(home))} "
     return {
         **_reports(settings.lake.url),
+        **{f"{name.replace('_', ' ')} card": _short(card) for name, card in cards.items()},
         "log": _short(log_file(root)),
         "lake": _short(Path(settings.lake.url)),
         "dashboard": f"{prefix}{_command('zenml')} login --local",
-        "one more run": f"{prefix}{_command('zenml')} pipeline run pipelines.ingestion.ingest_activity",
+        "MLflow": f"{_command('mlflow')} ui --host 127.0.0.1 --backend-store-uri {shlex.quote(_tracking_uri())}",
+        "one more run": f"{prefix}{_command('zenml')} pipeline run pipelines.training.train_churn_model",
+        "make it again": f"{_command('churn')} reproduce {version}",
         "every hour": f"{_command('churn')} ingest --every 1h",
         "stop": f"{_command('churn')} vault stop (all else ends by itself); make demo-clean removes everything",
     }
+
+
+def _tracking_uri() -> str:
+    from zenml.client import Client
+
+    tracker = Client().active_stack.experiment_tracker
+    return str(getattr(tracker, "get_tracking_uri", str)())
 
 
 def _command(name: str) -> str:

@@ -14,9 +14,8 @@ from churn.hours import past_moment
 from churn.log import get_logger
 from churn.settings import Environment, load_settings
 from cli.options import utc_now
-from cli.zen import prepare_zenml, use_stack
+from cli.zen import prepare_zenml, run_here, use_stack
 from stacks.environment import active_settings, project_root
-from stacks.spec import StackError
 
 if TYPE_CHECKING:
     from churn.ingestion.report import IngestReport
@@ -67,20 +66,13 @@ def run_ingestion(until: datetime, *, backfill: bool = False) -> "IngestReport":
 
     Raises:
         ChurnError: the run failed closed.
-        KeyboardInterrupt: a person or the system stopped it; ZenML says so in a way of its own.
+        KeyboardInterrupt: a person or the system stopped it.
     """
-    from zenml.exceptions import RunInterruptedException
-
     from churn.ingestion.report import IngestReport
     from pipelines.ingestion import ingest_activity
 
     started = time.monotonic()
-    try:
-        run = ingest_activity(until=until.isoformat(), backfill=backfill)
-    except RunInterruptedException:
-        raise KeyboardInterrupt from None
-    if run is None:
-        raise StackError("the active stack only submits runs; use churn ingest --schedule, or zenml pipeline run")
+    run = run_here(lambda: ingest_activity(until=until.isoformat(), backfill=backfill))
     report = run.steps["ingest"].outputs["ingest_report"][0].load()
     assert isinstance(report, IngestReport)
     seconds = round(time.monotonic() - started, 1)

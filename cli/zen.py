@@ -2,7 +2,7 @@
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -11,6 +11,8 @@ from stacks.environment import CHECKOUT
 
 if TYPE_CHECKING:
     from uuid import UUID
+
+    from zenml.models import PipelineRunResponse
 
 QUIET = {
     "ZENML_ANALYTICS_OPT_IN": "false",
@@ -66,3 +68,23 @@ def use_stack(name: str) -> None:
     except KeyError:
         raise StackError(f"the stack {name} is not registered; register it with: churn stack register {name}") from None
     os.environ["ZENML_ACTIVE_STACK_ID"] = str(stack)
+
+
+def run_here(start: "Callable[[], PipelineRunResponse | None]") -> "PipelineRunResponse":
+    """Run a pipeline in this process and return its run.
+
+    Raises:
+        StackError: the active stack only submits runs.
+        KeyboardInterrupt: a person or the system stopped it; ZenML says so in a way of its own.
+    """
+    from zenml.exceptions import RunInterruptedException
+
+    from stacks.spec import StackError
+
+    try:
+        run = start()
+    except RunInterruptedException:
+        raise KeyboardInterrupt from None
+    if run is None:
+        raise StackError("the active stack only submits runs; use its schedule, or zenml pipeline run")
+    return run
