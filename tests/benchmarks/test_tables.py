@@ -42,10 +42,15 @@ def test_a_page_without_markers_is_not_touched() -> None:
 
 
 def test_latency_is_shown_by_how_the_lake_is_kept() -> None:
-    figures = {"late": 700, "early_wall": 0.2, "late_wall": 0.3, "early_cpu": 0.1, "late_cpu": 0.4}
+    figures = {
+        "late": 700,
+        **{"commit_early_wall": 0.2, "commit_late_wall": 0.3, "commit_early_cpu": 0.1, "commit_late_cpu": 0.4},
+        **{"run_early_wall": 0.4, "run_late_wall": 0.8, "run_early_cpu": 0.3, "run_late_cpu": 0.3},
+    }
 
     text = tables.latency({"daily upkeep": figures})
 
     assert "at version 700" in text
-    assert "| daily upkeep, wall s | 0.200 | 0.300 | 1.50 (≤ 1.5) |" in text
-    assert "| daily upkeep, CPU s | 0.100 | 0.400 | 4.00 (≤ 1.5) |" in text
+    assert "| daily upkeep, the commit, wall s | 0.200 | 0.300 | 1.50 (≤ 1.5) |" in text
+    assert "| daily upkeep, the commit, CPU s | 0.100 | 0.400 | 4.00 (≤ 1.5) |" in text
+    assert "| daily upkeep, the whole run, wall s | 0.400 | 0.800 | 2.00 |" in text
