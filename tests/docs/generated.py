@@ -1,7 +1,7 @@
 """Tables of the documentation that follow from the program: `python -m tests.docs.generated` writes them again."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -41,7 +41,10 @@ def settings() -> str:
     return "\n".join(lines) + "\n"
 
 
-BLOCKS = {("docs/features.md", "features"): features, ("docs/training.md", "settings"): settings}
+BLOCKS: dict[tuple[str, str], Callable[[], str]] = {
+    ("docs/features.md", "features"): features,
+    ("docs/training.md", "settings"): settings,
+}
 
 
 def _keys(prefix: str, model: type[BaseModel]) -> Iterator[tuple[str, str, str]]:
