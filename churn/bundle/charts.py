@@ -13,6 +13,8 @@ from churn.evaluation.report import ModelReport
 from churn.features.catalogue import Feature
 
 _HISTOGRAM_BINS = 16
+_SHOWN_RECALL = 0.01
+"""Below this, precision is that of a handful of contacts and jumps between 0 and 1."""
 
 
 def roc(model: ModelReport) -> str:
@@ -29,7 +31,8 @@ def precision_recall(model: ModelReport, base_rate: float) -> str:
     """Return precision by recall above the share of customers who churned."""
     plot = Plot((0, 1), (0, 1), "leaving customers found (recall)", "contacts that were right", "Precision by recall")
     plot.line([(0, base_rate), (1, base_rate)], "chance")
-    plot.line(list(zip(model.precision_recall.x, model.precision_recall.y, strict=True)), "main")
+    points = zip(model.precision_recall.x, model.precision_recall.y, strict=True)
+    plot.line([point for point in points if point[0] >= _SHOWN_RECALL], "main")
     plot.label((0.02, base_rate - 0.05 if base_rate > 0.1 else base_rate + 0.02), f"everybody: {percent(base_rate)}")
     return plot.svg()
 

@@ -1,0 +1,69 @@
+"""Tables of the documentation that follow from the program: `python -m tests.docs.generated` writes them again."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+
+from churn.features.catalogue import load_catalogue
+from churn.features.settings import FeatureSettings
+from churn.training.settings import TrainingSettings
+
+ROOT = Path(__file__).parents[2]
+
+
+def between(page: str, name: str) -> tuple[str, str, str]:
+    """Split a page at the markers of a block."""
+    before, begin, rest = page.partition(f"<!-- {name}: begin -->\n")
+    block, end, after = rest.partition(f"<!-- {name}: end -->")
+    assert begin, f"{name}: the page has no such block"
+    assert end, f"{name}: the block has no end"
+    return before + begin, block, end + after
+
+
+def features(dbt_dir: Path = ROOT / "dbt") -> str:
+    """Return the table of all features."""
+    catalogue = load_catalogue(dbt_dir)
+    numeric = sum(feature.kind == "numeric" for feature in catalogue)
+    lines = [f"{len(catalogue)} features, {numeric} numeric and {len(catalogue) - numeric} categorical.", ""]
+    lines += ["| feature | kind | meaning |", "|---|---|---|"]
+    lines += [f"| `{feature.name}` | {feature.kind} | {feature.description} |" for feature in catalogue]
+    return "\n".join(lines) + "\n"
+
+
+def settings() -> str:
+    """Return the table of every key about features and training."""
+    lines = ["| key | default | meaning |", "|---|---|---|"]
+    for prefix, model in (("features", FeatureSettings), ("training", TrainingSettings)):
+        lines += [f"| `{key}` | `{default}` | {meaning} |" for key, default, meaning in _keys(prefix, model)]
+    return "\n".join(lines) + "\n"
+
+
+BLOCKS: dict[tuple[str, str], Callable[[], str]] = {
+    ("docs/features.md", "features"): features,
+    ("docs/training.md", "settings"): settings,
+}
+
+
+def _keys(prefix: str, model: type[BaseModel]) -> Iterator[tuple[str, str, str]]:
+    for name, field in model.model_fields.items():
+        key, default = f"{prefix}.{name}", field.get_default(call_default_factory=True)
+        assert default is not PydanticUndefined, f"{key}: needs a default, or a table that can say it is required"
+        if isinstance(default, BaseModel):
+            yield from _keys(key, type(default))
+        else:
+            yield key, json.dumps(default), field.description or ""
+
+
+def main() -> None:
+    """Write every block into its page."""
+    for (page, name), table in BLOCKS.items():
+        file = ROOT / page
+        before, _, after = between(file.read_text(encoding="utf-8"), name)
+        file.write_text(before + table() + after, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
