@@ -44,8 +44,14 @@ def test_a_page_without_markers_is_not_touched() -> None:
 def test_latency_is_shown_by_how_the_lake_is_kept() -> None:
     figures = {
         "late": 700,
-        **{"commit_early_wall": 0.2, "commit_late_wall": 0.3, "commit_early_cpu": 0.1, "commit_late_cpu": 0.4},
-        **{"run_early_wall": 0.4, "run_late_wall": 0.8, "run_early_cpu": 0.3, "run_late_cpu": 0.3},
+        "commit_early_wall": 0.2,
+        "commit_late_wall": 0.3,
+        "commit_early_cpu": 0.1,
+        "commit_late_cpu": 0.4,
+        "run_early_wall": 0.4,
+        "run_late_wall": 0.8,
+        "run_early_cpu": 0.3,
+        "run_late_cpu": 0.3,
     }
 
     text = tables.latency({"daily upkeep": figures})
