@@ -17,6 +17,12 @@ def shell_lines(page: Path) -> list[list[str]]:
     return [shlex.split(line, comments=True) for block in blocks for line in block.splitlines() if line.strip()]
 
 
+def anchors(page: Path) -> set[str]:
+    """Return what GitHub makes of the headings of a page."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
+
+
 def parse(command: Any, words: list[str]) -> None:
     """Check names, options and values as the command line would, without running anything."""
     with command.make_context(command.name, list(words)) as context:
@@ -50,6 +56,15 @@ def test_every_link_in_the_docs_leads_somewhere(project_root: Path, page: str) -
     links = re.findall(r"\]\(([^)#]+)", source.read_text(encoding="utf-8"))
 
     assert [link for link in links if "://" not in link and not (source.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_anchor_in_the_docs_is_a_heading(project_root: Path, page: str) -> None:
+    source = project_root / page
+    links = re.findall(r"\]\(([^):#]*)#([^)]+)\)", source.read_text(encoding="utf-8"))
+    targets = [(source.parent / link if link else source, anchor) for link, anchor in links]
+
+    assert [anchor for target, anchor in targets if anchor not in anchors(target)] == []
 
 
 @pytest.mark.parametrize("line", ["churn ingest --evry 1h", "churn quarantine shw", "churn replay --per minute"])
