@@ -10,6 +10,8 @@ from cli.zen import prepare_zenml
 from stacks.environment import CHECKOUT, dbt_project, project_root, work_folder
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from churn.bundle.bundle import Bundle
     from churn.training.reproduce import Reproduction
 
@@ -38,9 +40,9 @@ def reproduce(
             require_same_program(
                 bundle.manifest, commit=code.commit, dirty=code.dirty, lock_digest=lock_digest(CHECKOUT)
             )
-    done = [
-        make_again(bundle.manifest, dbt_dir=dbt_project(), work_dir=work_folder(), clock=utc_now) for bundle in bundles
-    ]
+    done = make_again(
+        [bundle.manifest for bundle in bundles], dbt_dir=dbt_project(), work_dir=work_folder(), clock=utc_now
+    )
     _show(done, as_json=as_json)
     if not all(reproduction.equal for reproduction in done):
         raise typer.Exit(1)
@@ -51,29 +53,59 @@ def _bundles(what: str) -> "list[Bundle]":
     from zenml.client import Client
 
     from churn.bundle.bundle import Bundle
+
+    client = Client()
+    bundles = []
+    for artifact in _version_artifacts(what) or _run_artifacts(what):
+        try:
+            bundle = client.get_artifact_version(artifact).load()
+        except (KeyError, FileNotFoundError):
+            raise UnknownModel(f"{what}: its bundle {artifact} is gone from the artifact store; restore it") from None
+        assert isinstance(bundle, Bundle)
+        bundles.append(bundle)
+    return bundles
+
+
+def _version_artifacts(what: str) -> list[str]:
+    from zenml.client import Client
+
+    from steps.tracking import MODEL_NAME
+
+    try:
+        version = Client().get_model_version(MODEL_NAME, int(what) if what.isdecimal() else what)
+    except KeyError:
+        return []
+    recorded = version.run_metadata.get("bundle_artifact")
+    if recorded is None:
+        raise UnknownModel(f"{what}: this version of {MODEL_NAME} names no bundle; it was not registered by a training")
+    return [str(recorded)]
+
+
+def _run_artifacts(what: str) -> list[str]:
+    from zenml.client import Client
+
     from churn.training.trained import TrainedModels
     from steps.tracking import MODEL_NAME
 
-    client = Client()
     try:
-        version = client.get_model_version(MODEL_NAME, int(what) if what.isdecimal() else what)
-        artifacts = [str(version.run_metadata["bundle_artifact"])]
+        run = Client().get_pipeline_run(what, allow_name_prefix_match=False)
     except KeyError:
-        try:
-            trained = client.get_pipeline_run(what, allow_name_prefix_match=False).steps["train"].outputs
-        except KeyError:
-            raise UnknownModel(
-                f"{what}: neither a version of the model {MODEL_NAME} nor a training run; "
-                f"zenml model version list --model={MODEL_NAME} lists the versions"
-            ) from None
-        models = trained["trained_models"][0].load()
-        assert isinstance(models, TrainedModels)
-        artifacts = [model.artifact for model in models.models]
-    bundles = [client.get_artifact_version(artifact).load() for artifact in artifacts]
-    return [bundle for bundle in bundles if isinstance(bundle, Bundle)]
+        run = None
+    # ZenML also takes the beginning of an id: a number meant as a version would find just any run.
+    if run is None or what not in (run.name, str(run.id)):
+        raise UnknownModel(
+            f"{what}: neither a version of the model {MODEL_NAME} nor a training run; "
+            f"zenml model version list --model={MODEL_NAME} lists the versions"
+        )
+    train = run.steps.get("train")
+    if train is None or not train.outputs.get("trained_models"):
+        raise UnknownModel(f"{what}: this run trained no models")
+    models = train.outputs["trained_models"][0].load()
+    assert isinstance(models, TrainedModels)
+    return [model.artifact for model in models.models]
 
 
-def _show(done: "list[Reproduction]", *, as_json: bool) -> None:
+def _show(done: "Sequence[Reproduction]", *, as_json: bool) -> None:
     if as_json:
         import json
 

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from typing import Annotated
+from uuid import UUID
 
 from zenml import get_step_context, log_metadata, step
 from zenml.client import Client
@@ -9,6 +10,7 @@ from zenml.client import Client
 from churn.errors import SnapshotError
 from churn.features.build import build_features as build
 from churn.features.feature_set import FeatureSet
+from churn.features.tables import ACTIVITY
 from churn.lake.snapshot import DataSnapshot, take_snapshot
 from materializers.feature_set import FeatureSetMaterializer
 from stacks.environment import active_settings, dbt_project, work_folder
@@ -21,7 +23,7 @@ def build_features(snapshot: str | None = None) -> Annotated[FeatureSet, "featur
     with failing_closed(f"{get_step_context().pipeline_run.name} build_features"):
         settings = active_settings()
         features = build(
-            _recorded(snapshot) if snapshot else take_snapshot(settings.lake.url),
+            _recorded(snapshot) if snapshot else _present(settings.lake.url),
             settings.features,
             lake_url=settings.lake.url,
             dbt_dir=dbt_project(),
@@ -32,8 +34,19 @@ def build_features(snapshot: str | None = None) -> Annotated[FeatureSet, "featur
     return features
 
 
+def _present(lake_url: str) -> DataSnapshot:
+    snapshot = take_snapshot(lake_url)
+    if ACTIVITY not in snapshot.tables:
+        raise SnapshotError(f"{lake_url}: no activity in this lake; ingest some first: churn ingest")
+    return snapshot
+
+
 def _recorded(artifact: str) -> DataSnapshot:
-    snapshot = Client().get_artifact_version(artifact).load()
+    hint = "take the id of a data_snapshot artifact: zenml artifact version list --artifact=data_snapshot"
+    try:
+        snapshot = Client().get_artifact_version(UUID(artifact)).load()
+    except (KeyError, ValueError):
+        raise SnapshotError(f"{artifact}: no such artifact; {hint}") from None
     if not isinstance(snapshot, DataSnapshot):
-        raise SnapshotError(f"the artifact {artifact} is no data snapshot; take the id of a data_snapshot artifact")
+        raise SnapshotError(f"{artifact}: this artifact is no data snapshot; {hint}")
     return snapshot

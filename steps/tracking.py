@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from churn.bundle.bundle import Bundle
 from churn.bundle.manifest import MODEL, Manifest
 from churn.training.trained import figures
+from steps.flat_inputs import with_flat_inputs
 
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature
@@ -21,7 +22,6 @@ def record_bundle(bundle: Bundle, *, zenml_run: str) -> tuple[str, str]:
         The MLflow run and the URI of the logged model.
     """
     import mlflow
-    import onnx
 
     manifest = bundle.manifest
     with mlflow.start_run(run_name=manifest.candidate, nested=True, tags=_tags(manifest, zenml_run)) as run:
@@ -34,8 +34,9 @@ def record_bundle(bundle: Bundle, *, zenml_run: str) -> tuple[str, str]:
         _log_inputs(manifest)
         mlflow.log_artifacts(str(bundle.path), "bundle")
         logged = mlflow.onnx.log_model(
-            onnx.load_model_from_string((bundle.path / MODEL).read_bytes()),
+            with_flat_inputs((bundle.path / MODEL).read_bytes()),
             name=manifest.candidate,
+            onnx_execution_providers=["CPUExecutionProvider"],
             signature=_signature(manifest),
             # Named, because MLflow would otherwise start a process that imports everything to find out.
             pip_requirements=[f"{name}=={manifest.packages[name]}" for name in ("onnx", "onnxruntime", "numpy")],
@@ -83,12 +84,13 @@ def _log_inputs(manifest: Manifest) -> None:
 
 
 def _signature(manifest: Manifest) -> "ModelSignature":
+    """Numbers are doubles, as the feature table has them: MLflow refuses those where floats are asked for."""
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema
 
     return ModelSignature(
         inputs=Schema(
-            [ColSpec("float" if column.kind == "numeric" else "string", column.name) for column in manifest.inputs]
+            [ColSpec("double" if column.kind == "numeric" else "string", column.name) for column in manifest.inputs]
         ),
         outputs=Schema([ColSpec("float", manifest.output)]),
     )

@@ -9,6 +9,8 @@ from typing import NoReturn
 import hypothesis
 import pytest
 
+pytest_plugins = ["tests.trained"]
+
 ROOT = Path(__file__).parents[1]
 ZENML = {
     "ZENML_ANALYTICS_OPT_IN": "false",

@@ -1,7 +1,7 @@
 """Making a recorded model again, and saying whether it is the same to the bit."""
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -69,23 +69,29 @@ def require_same_program(manifest: Manifest, *, commit: str, dirty: bool, lock_d
         )
 
 
-def reproduce(manifest: Manifest, *, dbt_dir: Path, work_dir: Path, clock: Callable[[], datetime]) -> Reproduction:
-    """Build features and model again from the recorded snapshot, settings and seed, in a folder of its own.
+def reproduce(
+    manifests: Sequence[Manifest], *, dbt_dir: Path, work_dir: Path, clock: Callable[[], datetime]
+) -> tuple[Reproduction, ...]:
+    """Build features and models again from the recorded snapshot, settings and seed, in a folder of its own.
 
     Nothing that earlier builds left in the lake is used, and nothing is written there.
 
     Args:
-        manifest: the record.
+        manifests: the records of one or more candidates of one run, which share everything but the candidate.
         dbt_dir: the dbt project.
         work_dir: folder for temporary files.
         clock: the time now, in UTC.
 
     Raises:
         SnapshotError: a recorded table version is gone or was altered.
+        CannotReproduce: the records are not of one run.
         ChurnError: as in the training itself.
     """
+    recorded, settings = manifests[0].lineage, manifests[0].settings
+    if any(manifest.lineage != recorded or manifest.settings != settings for manifest in manifests):
+        raise CannotReproduce("these models were not made from the same data and settings; make them again one by one")
+    candidates = tuple(manifest.candidate for manifest in manifests)
     work_dir.mkdir(parents=True, exist_ok=True)
-    recorded = manifest.lineage
     with tempfile.TemporaryDirectory(prefix="reproduce-", dir=work_dir) as folder:
         features = build_features(
             recorded.snapshot,
@@ -97,18 +103,23 @@ def reproduce(manifest: Manifest, *, dbt_dir: Path, work_dir: Path, clock: Calla
         )
         experiment = run_experiment(
             features,
-            manifest.settings.model_copy(update={"candidates": (manifest.candidate,)}),
+            settings.model_copy(update={"candidates": candidates}),
             dbt_dir=dbt_dir,
             lineage=recorded,
             out=Path(folder) / "bundles",
         )
-        [bundle] = experiment.bundles
-    rebuilt = bundle.manifest
+    return tuple(
+        _compare(manifest, features.digest, bundle.manifest)
+        for manifest, bundle in zip(manifests, experiment.bundles, strict=True)
+    )
+
+
+def _compare(recorded: Manifest, features_digest: str, rebuilt: Manifest) -> Reproduction:
     return Reproduction(
-        candidate=manifest.candidate,
+        candidate=recorded.candidate,
         parts=(
-            Compared(part="features", recorded=recorded.features_digest, rebuilt=features.digest),
-            Compared(part=MODEL, recorded=manifest.files[MODEL], rebuilt=rebuilt.files[MODEL]),
-            Compared(part="predictions", recorded=manifest.predictions_digest, rebuilt=rebuilt.predictions_digest),
+            Compared(part="features", recorded=recorded.lineage.features_digest, rebuilt=features_digest),
+            Compared(part=MODEL, recorded=recorded.files[MODEL], rebuilt=rebuilt.files[MODEL]),
+            Compared(part="predictions", recorded=recorded.predictions_digest, rebuilt=rebuilt.predictions_digest),
         ),
     )
