@@ -30,6 +30,8 @@ _CONFIGURATION = {
     "delta.enableExpiredLogCleanup": "false",
     "delta.checkpointInterval": "20",
 }
+_SEQUENCE_STATISTICS = {"delta.dataSkippingStatsColumns": SEQUENCE_COLUMN}
+"""Says which column has min and max: Delta's PyArrow reader takes the others for null in all rows and skips them."""
 _CREATE_ATTEMPTS = 10
 
 
@@ -330,7 +332,7 @@ def create_table(uri: str, schema: pl.Schema, *, name: str, partition_by: str | 
                     schema=DeltaSchema(exact_fields(uri, schema)),
                     name=name,
                     partition_by=[partition_by] if partition_by else [],
-                    configuration=_CONFIGURATION,
+                    configuration=_CONFIGURATION | (_SEQUENCE_STATISTICS if SEQUENCE_COLUMN in schema else {}),
                 )
                 continue
             if table.partition_by != partition_by:

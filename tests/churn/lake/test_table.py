@@ -244,9 +244,11 @@ def test_other_engines_filter_correctly_on_columns_without_statistics(table: Pin
     query = "select event_id from t where event_id >= 'b' and amount >= 0 and ingest_seq = 1 order by 1"
     found = QueryBuilder().register("t", DeltaTable(after.uri)).execute(query).read_all()
     lazily = pl.scan_delta(after.uri).filter(pl.col("event_id") >= "b", pl.col("ingest_seq") >= 1).collect()
+    by_arrow = DeltaTable(after.uri).to_pyarrow_table(filters=[("event_id", ">=", "b"), ("ingest_seq", "=", 1)])
 
     assert pl.DataFrame(found)["event_id"].to_list() == ["b", "c"]
     assert sorted(lazily["event_id"]) == ["b", "c"]
+    assert sorted(by_arrow["event_id"].to_pylist()) == ["b", "c"]
     assert DeltaTable(after.uri).count() == 3
 
 
