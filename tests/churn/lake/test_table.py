@@ -1,6 +1,7 @@
 import multiprocessing
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
 
@@ -211,6 +212,18 @@ def test_a_version_stays_itself_after_later_ones_are_committed_from_it(table: Pi
     with pytest.raises(CommitConflict):
         first.append(events("c"), fence="ingest")
     assert second.append(events("c"), fence="ingest").rows == 3
+
+
+def test_threads_that_read_versions_committed_from_each_other_each_see_their_own(table: Pinned, events: Events) -> None:
+    versions = [table]
+    for name in "abc":
+        versions.append(versions[-1].append(events(name), fence="ingest"))
+
+    def fences(version: Pinned) -> set[int]:
+        return {version.fence("ingest") for _ in range(100)}
+
+    with ThreadPoolExecutor(len(versions)) as threads:
+        assert list(threads.map(fences, versions)) == [{0}, {1}, {2}, {3}]
 
 
 def test_metadata_since_returns_only_that_fence_after_that_sequence(table: Pinned, events: Events) -> None:
