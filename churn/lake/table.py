@@ -30,6 +30,8 @@ _CONFIGURATION = {
     "delta.enableExpiredLogCleanup": "false",
     "delta.checkpointInterval": "20",
 }
+_SEQUENCE_STATISTICS = {"delta.dataSkippingStatsColumns": SEQUENCE_COLUMN}
+"""Says which column has min and max: Delta's PyArrow reader takes the others for null in all rows and skips them."""
 _CREATE_ATTEMPTS = 10
 
 
@@ -39,19 +41,19 @@ class Pinned:
 
     uri: str
     version: int
-    _shared: DeltaTable = field(repr=False, compare=False)
+    _opened: DeltaTable = field(repr=False, compare=False)
 
     @property
     def _table(self) -> DeltaTable:
         """The log at this version.
 
-        A version shares it with the one it was committed from, and reads the one entry that is new instead of
-        everything since the last checkpoint. Whoever finds it elsewhere brings it back.
+        A commit hands it on, so that the next version reads the one entry that is new instead of everything since the
+        last checkpoint. Whoever has given it away opens the log anew, and never moves what another one reads from.
         """
-        if self._shared.version() != self.version:
+        if self._opened.version() != self.version:
             with openable(self.uri, self.version):
-                self._shared.load_as_version(self.version)
-        return self._shared
+                object.__setattr__(self, "_opened", DeltaTable(self.uri, version=self.version))
+        return self._opened
 
     @cached_property
     def schema(self) -> pl.Schema:
@@ -234,7 +236,7 @@ class Pinned:
                 )
             except Exception as error:
                 self._settle(error, staged)
-        return Pinned(self.uri, self.version + 1, self._shared)
+        return Pinned(self.uri, self.version + 1, self._opened)
 
     def metadata_since(self, fence: str, sequence: int) -> list[dict[str, object]]:
         """Return what appends under `fence` after `sequence` put into their commits, oldest first.
@@ -330,7 +332,7 @@ def create_table(uri: str, schema: pl.Schema, *, name: str, partition_by: str | 
                     schema=DeltaSchema(exact_fields(uri, schema)),
                     name=name,
                     partition_by=[partition_by] if partition_by else [],
-                    configuration=_CONFIGURATION,
+                    configuration=_CONFIGURATION | (_SEQUENCE_STATISTICS if SEQUENCE_COLUMN in schema else {}),
                 )
                 continue
             if table.partition_by != partition_by:

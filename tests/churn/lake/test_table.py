@@ -1,6 +1,7 @@
 import multiprocessing
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
 
@@ -213,6 +214,18 @@ def test_a_version_stays_itself_after_later_ones_are_committed_from_it(table: Pi
     assert second.append(events("c"), fence="ingest").rows == 3
 
 
+def test_threads_that_read_versions_committed_from_each_other_each_see_their_own(table: Pinned, events: Events) -> None:
+    versions = [table]
+    for name in "abc":
+        versions.append(versions[-1].append(events(name), fence="ingest"))
+
+    def fences(version: Pinned) -> set[int]:
+        return {version.fence("ingest") for _ in range(100)}
+
+    with ThreadPoolExecutor(len(versions)) as threads:
+        assert list(threads.map(fences, versions)) == [{0}, {1}, {2}, {3}]
+
+
 def test_metadata_since_returns_only_that_fence_after_that_sequence(table: Pinned, events: Events) -> None:
     current = table
     for number in range(1, 61):
@@ -244,9 +257,11 @@ def test_other_engines_filter_correctly_on_columns_without_statistics(table: Pin
     query = "select event_id from t where event_id >= 'b' and amount >= 0 and ingest_seq = 1 order by 1"
     found = QueryBuilder().register("t", DeltaTable(after.uri)).execute(query).read_all()
     lazily = pl.scan_delta(after.uri).filter(pl.col("event_id") >= "b", pl.col("ingest_seq") >= 1).collect()
+    by_arrow = DeltaTable(after.uri).to_pyarrow_table(filters=[("event_id", ">=", "b"), ("ingest_seq", "=", 1)])
 
     assert pl.DataFrame(found)["event_id"].to_list() == ["b", "c"]
     assert sorted(lazily["event_id"]) == ["b", "c"]
+    assert sorted(by_arrow["event_id"].to_pylist()) == ["b", "c"]
     assert DeltaTable(after.uri).count() == 3
 
 
