@@ -5,6 +5,7 @@ import pytest
 
 from benchmarks import frames
 from churn.evaluation.settings import EvaluationSettings
+from churn.features.feature_set import FeatureSet
 from churn.features.settings import FeatureSettings
 from churn.training.frames import SplitFrames
 from churn.training.settings import BASELINE, TrainingSettings
@@ -36,14 +37,26 @@ def few_days() -> FeatureSettings:
     return FeatureSettings(horizon_days=10, active_days=30, min_history_days=5, max_train_cutoffs=1, threads=1)
 
 
-@pytest.fixture
-def lake(tmp_path: Path, project_root: Path, purchases: list[dict[str, object]]) -> FeatureLake:
-    """A lake where the examples look for one, `.churn/dev/lake` below the folder."""
-    folder = tmp_path / ".churn" / "dev"
+@pytest.fixture(scope="session")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder in which the examples are run."""
+    return tmp_path_factory.mktemp("project")
+
+
+@pytest.fixture(scope="session")
+def lake(project: Path, project_root: Path, purchases: list[dict[str, object]]) -> FeatureLake:
+    """A lake where the examples look for one."""
+    folder = project / ".churn" / "dev"
     folder.mkdir(parents=True)
     lake = FeatureLake(folder, project_root / "dbt")
     lake.add(purchases)
     return lake
+
+
+@pytest.fixture(scope="session")
+def first(lake: FeatureLake, few_days: FeatureSettings) -> FeatureSet:
+    """The first version of its feature table."""
+    return lake.build(few_days)
 
 
 @pytest.fixture(scope="session")

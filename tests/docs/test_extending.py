@@ -25,6 +25,7 @@ from tests.docs.pages import DOCS, example
 from tests.world import world_in
 
 if TYPE_CHECKING:
+    from churn.features.feature_set import FeatureSet
     from churn.features.settings import FeatureSettings
     from churn.training.frames import SplitFrames
     from churn.training.settings import TrainingSettings
@@ -41,23 +42,22 @@ def extended(project_root: Path, tmp_path: Path) -> Path:
     return tmp_path / "dbt"
 
 
-def test_a_feature_is_added(lake: FeatureLake, few_days: "FeatureSettings", extended: Path, tmp_path: Path) -> None:
-    # Given a feature table without it
-    before = lake.build(few_days)
-
+def test_a_feature_is_added(
+    lake: FeatureLake, first: "FeatureSet", few_days: "FeatureSettings", extended: Path, tmp_path: Path
+) -> None:
     # When the project is extended, its unit tests pass and the next build has the feature
     run = Dbt(extended, tmp_path, few_days)
     with duckdb.connect(str(run.database)) as database:
         for name, columns in {ACTIVITY: EVENTS, **RECORDS, **ROLLUPS}.items():
             create_view(database, name, columns, [])
     run.run(["build", "--exclude-resource-types", "test"], {})
-    after = FeatureLake(lake.root, extended).build(few_days, before.snapshot)
+    after = FeatureLake(lake.root, extended).build(few_days, first.snapshot)
 
     rows = after.frame(after.cutoffs.all)
-    assert after.features.version > before.features.version
+    assert after.features.version > first.features.version
     assert set(rows["quantity_per_purchase_total"]) == {3.0}
     assert "quantity_per_purchase_total" in {feature.name for feature in load_catalogue(extended)}
-    assert "quantity_per_purchase_total" not in before.frame(before.cutoffs.all).columns
+    assert "quantity_per_purchase_total" not in first.frame(first.cutoffs.all).columns
 
 
 def test_a_model_is_added(

@@ -10,24 +10,27 @@ import pytest
 from tests.docs.pages import example
 
 if TYPE_CHECKING:
+    from churn.features.feature_set import FeatureSet
     from churn.features.settings import FeatureSettings
     from tests.churn.features.conftest import FeatureLake
 
 
 def test_a_version_of_the_feature_table_is_read_as_the_page_says(
-    lake: "FeatureLake", few_days: "FeatureSettings", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lake: "FeatureLake",
+    first: "FeatureSet",
+    few_days: "FeatureSettings",
+    project: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # Given two versions, the second with other rows
-    first = lake.build(few_days)
+    # Given a later version with other rows
     lake.build(few_days.model_copy(update={"active_days": 1}))
-    monkeypatch.chdir(tmp_path)
-    code = example("features.md", "read").replace("version = ", "_ = ")
-    found: dict[str, Any] = {"version": first.features.version}
+    monkeypatch.chdir(project)
+    found: dict[str, Any] = {}
 
-    exec(code, found)
+    exec(example("features.md", "read"), found)
 
     rows = found["rows"]
-    assert isinstance(rows, list)
+    assert found["version"] == first.features.version
     assert len(found["frame"]) == len(found["pandas_frame"]) == first.features.rows
     assert {str(day): count for day, count, _ in rows} == first.rows
     assert found["made_from"]["snapshot"] == first.snapshot.digest
