@@ -19,7 +19,7 @@ setup: .venv/.ready ## Make .venv from the locked requirements (every other task
 .venv/.ready: requirements/install requirements/dev.lock pyproject.toml
 	@PYTHON="$(PYTHON)" requirements/install
 
-demo: setup ## Replay a real data set and ingest it; SOURCE=online_retail, DATA=folder of the data sets
+demo: setup ## Replay a real data set, ingest it, train and compare models; SOURCE=online_retail, DATA=its folder
 	@$(BIN)/churn demo $(if $(SOURCE),--source "$(SOURCE)") $(if $(DATA),--data "$(DATA)")
 
 demo-clean: ## Stop what the demo started and remove what it made
