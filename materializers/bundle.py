@@ -11,6 +11,7 @@ from zenml.materializers.base_materializer import BaseMaterializer
 from zenml.metadata.metadata_types import MetadataType
 
 from churn.bundle.bundle import Bundle, open_bundle
+from churn.bundle.errors import BundleInvalid
 from churn.bundle.manifest import CARD, FILES, MANIFEST
 from churn.training.trained import figures
 
@@ -22,12 +23,23 @@ class BundleMaterializer(BaseMaterializer):
     ASSOCIATED_ARTIFACT_TYPE: ClassVar[ArtifactType] = ArtifactType.MODEL
 
     def load(self, data_type: type[Bundle]) -> Bundle:
-        """Copy the files into a folder that lives as long as the bundle, and open them."""
+        """Copy the files into a folder that lives as long as the bundle, and open them.
+
+        Raises:
+            BundleInvalid: a file is missing or was altered; names it where it is stored.
+        """
         folder = TemporaryDirectory(prefix="bundle-")
-        for name in (*FILES, MANIFEST):
-            with self.artifact_store.open(os.path.join(self.uri, name), "rb") as file:
-                (Path(folder.name) / name).write_bytes(file.read())
-        bundle = open_bundle(Path(folder.name))
+        try:
+            for name in (*FILES, MANIFEST):
+                with self.artifact_store.open(os.path.join(self.uri, name), "rb") as file:
+                    (Path(folder.name) / name).write_bytes(file.read())
+            bundle = open_bundle(Path(folder.name))
+        except FileNotFoundError:
+            folder.cleanup()
+            raise BundleInvalid(f"{self.uri}/{name}: missing; restore the bundle from a copy, or train again") from None
+        except BundleInvalid as error:
+            folder.cleanup()
+            raise BundleInvalid(str(error).replace(folder.name, self.uri)) from None
         weakref.finalize(bundle, folder.cleanup)
         return bundle
 

@@ -20,7 +20,7 @@ from steps.guard import failing_closed
 @step(enable_cache=False, output_materializers=FeatureSetMaterializer)
 def build_features(snapshot: str | None = None) -> Annotated[FeatureSet, "feature_set"]:
     """Build the features of a recorded snapshot (id of a `data_snapshot` artifact), or of the lake as it is now."""
-    with failing_closed(f"{get_step_context().pipeline_run.name} build_features"):
+    with failing_closed(f"{get_step_context().pipeline_run.name} build_features", "training_failed"):
         settings = active_settings()
         features = build(
             _recorded(snapshot) if snapshot else _present(settings.lake.url),

@@ -1,4 +1,4 @@
-"""What every ingestion step does about failure: alert, and keep raw values out of ZenML's record of it."""
+"""What every step does about failure: alert, and keep raw values out of ZenML's record of it."""
 
 import traceback
 from collections.abc import Iterator
@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from churn.errors import ChurnError
+from churn.ingestion.alert import FailureKind
 from churn.ingestion.alerts import failure_alert
 from stacks.alerts import send_alerts
 
@@ -15,7 +16,7 @@ class StepFailed(ChurnError):
 
 
 @contextmanager
-def failing_closed(source: str) -> Iterator[None]:
+def failing_closed(source: str, kind: FailureKind = "ingestion_failed") -> Iterator[None]:
     """Send an alert when the body fails, and let out only errors that are safe to store.
 
     ZenML keeps the text of an exception and of what caused it. A ChurnError never quotes data; any other is replaced.
@@ -31,7 +32,7 @@ def failing_closed(source: str) -> Iterator[None]:
         failure = error
     except Exception as error:
         failure = StepFailed(f"{type(error).__name__} at {_place(error)}; what it said may quote data and is not kept")
-    send_alerts([failure_alert(failure)], source=source)
+    send_alerts([failure_alert(failure, kind)], source=source)
     failure.__cause__ = failure.__context__ = None
     raise failure
 

@@ -1,6 +1,6 @@
 """New versions of the model, in the Model Control Plane and in MLflow: all of a run's candidates or none."""
 
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -19,6 +19,7 @@ from churn.lake.snapshot import DataSnapshot
 from churn.training.trained import RegisteredModel, RegisteredModels, TrainedModel, TrainedModels, figures
 from materializers.registered_models import RegisteredModelsMaterializer
 from stacks.environment import active_settings
+from steps.all_or_nothing import Undo, all_or_nothing
 from steps.guard import failing_closed
 from steps.tracking import MODEL_NAME
 
@@ -26,17 +27,17 @@ from steps.tracking import MODEL_NAME
 @step(enable_cache=False, experiment_tracker=True, output_materializers=RegisteredModelsMaterializer)
 def register(trained_models: TrainedModels) -> Annotated[RegisteredModels, "registered_models"]:
     """Make each bundle a version of the model `churn` and pin the table versions it was made from."""
-    with failing_closed(f"{get_step_context().pipeline_run.name} register"), ExitStack() as undo:
+    source = f"{get_step_context().pipeline_run.name} register"
+    with failing_closed(source, "training_failed"), all_or_nothing() as undo:
         lake_url = active_settings().lake.url
         with suppress(EntityExistsError):
             Client().create_model(MODEL_NAME, description="The chance that a customer leaves within the horizon.")
         models = tuple(_register(model, lake_url, undo) for model in trained_models.models)
-        undo.pop_all()
     log_metadata({model.candidate: model.version for model in models})
     return RegisteredModels(models=models)
 
 
-def _register(model: TrainedModel, lake_url: str, undo: ExitStack) -> RegisteredModel:
+def _register(model: TrainedModel, lake_url: str, undo: Undo) -> RegisteredModel:
     """Add one version; `undo` takes it back unless the others succeed too."""
     import mlflow
 
@@ -49,12 +50,15 @@ def _register(model: TrainedModel, lake_url: str, undo: ExitStack) -> Registered
         )
     tags = {"candidate": model.candidate, "bundle_digest": model.digest}
     tracked = mlflow.register_model(model.mlflow_model, MODEL_NAME, tags=tags)
-    undo.callback(tracker.delete_model_version, MODEL_NAME, tracked.version)
+    undo(
+        f"version {tracked.version} of {MODEL_NAME} in MLflow",
+        lambda: tracker.delete_model_version(MODEL_NAME, tracked.version),
+    )
     version = client.create_model_version(MODEL_NAME, tags=[model.candidate])
-    undo.callback(client.delete_model_version, version.id)
+    undo(f"version {version.number} of {MODEL_NAME} in ZenML", lambda: client.delete_model_version(version.id))
     holder = f"{MODEL_NAME} {version.number}"
+    undo(f"the pins of {holder}", lambda: unpin(lake_url, holder, datetime.now(UTC)))
     pin(lake_url, _tables(bundle.manifest.lineage), holder, datetime.now(UTC))
-    undo.callback(unpin, lake_url, holder, datetime.now(UTC))
     link_artifact_version_to_model_version(artifact_version=artifact, model_version=version)
     log_metadata(metadata=_facts(bundle, model, str(tracked.version)), model_version_id=version.id)
     tracker.set_model_version_tag(MODEL_NAME, tracked.version, "zenml_version", str(version.number))

@@ -131,6 +131,7 @@ def register_again(
     """Register the models of the run once more, or other bundles in their place."""
     from zenml import pipeline, save_artifact
     from zenml.client import Client
+    from zenml.enums import ExecutionMode
 
     from materializers.bundle import BundleMaterializer
     from materializers.trained_models import TrainedModelsMaterializer
@@ -150,7 +151,7 @@ def register_again(
         models = models.model_copy(update={"models": tuple(replaced)})
     saved = save_artifact(models, "models_again", materializer=TrainedModelsMaterializer)
 
-    @pipeline(enable_cache=False)
+    @pipeline(enable_cache=False, execution_mode=ExecutionMode.FAIL_FAST)
     def register_only() -> None:
         register(Client().get_artifact_version(saved.id))
 

@@ -5,12 +5,17 @@ from datetime import datetime, timedelta
 
 from churn.errors import ChurnError
 from churn.hours import HOUR
-from churn.ingestion.alert import Alert
+from churn.ingestion.alert import Alert, FailureKind
 from churn.ingestion.report import IngestReport, SchemaDifference, StreamReport
 from churn.settings import AlertSettings
 
 SHOWN = 5
 """How many columns, reasons or objects a message names before it says how many more there are."""
+
+_STOPPED: dict[FailureKind, str] = {
+    "ingestion_failed": "ingestion stopped, the batch at hand was not written",
+    "training_failed": "training stopped, what is in production stays",
+}
 
 
 def alerts_for(report: IngestReport, settings: AlertSettings) -> list[Alert]:
@@ -24,13 +29,13 @@ def alerts_for(report: IngestReport, settings: AlertSettings) -> list[Alert]:
     return [alert for stream in report.streams for alert in _stream_alerts(stream, report, settings)]
 
 
-def failure_alert(error: ChurnError) -> Alert:
-    """Return the alert of a run that failed closed and wrote nothing."""
+def failure_alert(error: ChurnError, kind: FailureKind = "ingestion_failed") -> Alert:
+    """Return the alert of a run that failed closed."""
     return Alert(
-        kind="ingestion_failed",
+        kind=kind,
         severity="critical",
         stream=None,
-        message=f"ingestion stopped, the batch at hand was not written: {error}",
+        message=f"{_STOPPED[kind]}: {error}",
         figures={"error": type(error).__name__},
     )
 

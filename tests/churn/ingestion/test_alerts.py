@@ -4,7 +4,7 @@ from functools import partial
 import pytest
 
 from churn.errors import TooManyBadRows
-from churn.ingestion.alert import AlertKind
+from churn.ingestion.alert import AlertKind, FailureKind
 from churn.ingestion.alerts import alerts_for, failure_alert
 from churn.ingestion.report import (
     Counts,
@@ -201,8 +201,10 @@ def test_each_stream_alerts_for_itself() -> None:
     assert [(alert.kind, alert.stream) for alert in alerts] == [("bad_share", "activity"), ("bad_share", "customers")]
 
 
-def test_a_run_that_failed_closed_is_critical() -> None:
-    alert = failure_alert(TooManyBadRows("activity: 30 of 30 rows are bad"))
+@pytest.mark.parametrize(("kind", "what"), [("ingestion_failed", "ingestion"), ("training_failed", "training")])
+def test_a_run_that_failed_closed_is_critical(kind: FailureKind, what: str) -> None:
+    alert = failure_alert(TooManyBadRows("activity: 30 of 30 rows are bad"), kind)
 
-    assert (alert.kind, alert.severity, alert.stream) == ("ingestion_failed", "critical", None)
+    assert (alert.kind, alert.severity, alert.stream) == (kind, "critical", None)
+    assert alert.message.startswith(f"{what} stopped")
     assert alert.message.endswith("activity: 30 of 30 rows are bad")
