@@ -15,6 +15,7 @@ from churn.contracts.model import TIMESTAMP
 from churn.errors import ChurnError, CommitConflict
 from churn.ingestion.report import Counts
 from churn.lake.table import Pinned, create_table, open_table
+from churn.settings import STREAMS
 
 FENCE = "ingest"
 """Application id of the fence transaction that every ingestion commit carries."""
@@ -124,13 +125,25 @@ def read_stream(lake_url: str, stream: str) -> StreamJournal:
     )
 
 
+def entries(lake_url: str) -> pl.DataFrame:
+    """Return the journal as it will be once it has followed every table: a run may be at work, or have been killed."""
+    journal = open_table(journal_url(lake_url))
+    rows = [SCHEMA.to_frame() if journal is None else journal.scan(SCHEMA.names()).collect()]
+    for stream in STREAMS:
+        recorded = 0 if journal is None else journal.fence(f"journal:{stream}")
+        # Opened after the journal, which never is ahead of the table.
+        table = open_table(f"{lake_url}/{stream}")
+        if table is not None:
+            rows += [_rows(stream, commit) for commit in table.metadata_since(FENCE, recorded)]
+    return pl.concat(rows)
+
+
 def totals(lake_url: str) -> pl.DataFrame:
     """Return rows per stream since the lake began: stream, objects, read, appended, duplicate, quarantined.
 
     A row that left the quarantine counts where it went, so that read = appended + duplicate + quarantined.
     """
-    journal = open_table(journal_url(lake_url))
-    rows = SCHEMA.to_frame() if journal is None else journal.scan().collect()
+    rows = entries(lake_url)
     # A replay reads again what was in quarantine before it; an object that could not be opened then held 0 rows.
     before = pl.col("quarantined").shift(1, fill_value=0).over("stream", "object_id")
     return (

@@ -1,7 +1,7 @@
 """The quarantine: where a refused row came from and why, never what stood in it.
 
-Rows are written before the commit that accounts for them and count only once that commit is in the journal: what a
-crashed attempt left behind is never seen. What counts is the content that lies in the landing zone, as far as it was
+Rows are written before the commit that accounts for them and count only once that commit is in the stream's table: what
+a crashed attempt left behind is never seen. What counts is the content that lies in the landing zone, as far as it was
 ingested: a corrected upload closes the old entries, and they are open again when the old content comes back. Of the
 commits of one content the newest counts, so that a replay closes entries too.
 """
@@ -12,7 +12,7 @@ import polars as pl
 
 from churn.contracts.model import TIMESTAMP
 from churn.errors import AccountingError, CommitConflict
-from churn.ingestion.journal import journal_url
+from churn.ingestion.journal import entries
 from churn.lake.table import create_table, open_table
 
 SCHEMA = pl.Schema(
@@ -61,17 +61,14 @@ def open_rows(lake_url: str, *, reason: str | None = None, source_file: str | No
     Raises:
         AccountingError: the rows are not those that the journal counted.
     """
-    journal = open_table(journal_url(lake_url))
-    # Opened after the journal: rows are written before the commit that the journal tells of.
-    table = open_table(quarantine_url(lake_url))
-    if journal is None:
-        return SCHEMA.to_frame()
     commits = (
-        journal.scan(["stream", "source_file", "object_id", "commit_id", "ingest_seq", "status", "quarantined"])
+        entries(lake_url)
+        .select("stream", "source_file", "object_id", "commit_id", "ingest_seq", "status", "quarantined")
         .filter(pl.col("object_id").is_not_null())
         .sort("ingest_seq")
-        .collect()
     )
+    # Opened after the journal: rows are written before the commit that the journal tells of.
+    table = open_table(quarantine_url(lake_url))
     # A replay of the old content may be committed after its replacement was ingested, and says nothing of that.
     file, content = ["stream", "source_file"], ["stream", "source_file", "object_id"]
     contents = commits.filter(pl.col("status") != "replayed").unique(file, keep="last")

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from churn.errors import AccountingError
-from churn.ingestion import batch, quarantine
+from churn.ingestion import batch, journal, quarantine
 from churn.ingestion.collect import Collected, collect
 from churn.lake.table import Pinned, open_table
 from tests.world import START, World, make_event
@@ -70,26 +70,43 @@ def test_a_quarantine_that_is_gone_is_not_taken_for_an_empty_one(world: World) -
         quarantine.open_rows(world.lake)
 
 
+@pytest.mark.parametrize(("after", "lines"), [(1, [2, 3, 4]), (2, [2, 3])], ids=["journal", "table"])
 def test_an_object_replaced_while_the_quarantine_is_opened_does_not_vanish_from_it(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, monkeypatch: pytest.MonkeyPatch, after: int, lines: list[int]
 ) -> None:
+    # given a replacement that is ingested once the journal is open, or the stream's table too
     two_bad_lines(world)
     world.ingest()
-    before = quarantine.open_rows(world.lake)
     opened: list[str] = []
 
-    def replaced_after_the_first(uri: str) -> Pinned | None:
+    def replaced_meanwhile(uri: str) -> Pinned | None:
         table = open_table(uri)
         opened.append(uri)
-        if len(opened) == 1:
+        if len(opened) == after:
             world.upload([make_event(0), *(make_event(number, customer_id=None) for number in (1, 2, 3))])
             world.ingest(LATER)
         return table
 
-    monkeypatch.setattr(quarantine, "open_table", replaced_after_the_first)
+    monkeypatch.setattr(journal, "open_table", replaced_meanwhile)
 
-    assert quarantine.open_rows(world.lake).rows() == before.rows()
+    assert quarantine.open_rows(world.lake)["line"].to_list() == lines
     assert quarantine.open_rows(world.lake)["line"].to_list() == [2, 3, 4]
+
+
+def test_a_run_killed_before_the_journal_followed_hides_nothing_that_it_committed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal, "catch_up", lambda *_: None)
+    two_bad_lines(world)
+    world.ingest()
+    monkeypatch.undo()
+    held, counts = quarantine.open_rows(world.lake), journal.totals(world.lake)
+
+    assert held["line"].to_list() == [2, 3]
+    assert counts.rows() == [("activity", 1, 3, 1, 0, 2)]
+    world.ingest(LATER)
+    assert quarantine.open_rows(world.lake).equals(held)
+    assert journal.totals(world.lake).equals(counts)
 
 
 @pytest.mark.parametrize(
