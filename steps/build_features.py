@@ -18,7 +18,7 @@ from steps.guard import failing_closed
 @step(enable_cache=False, output_materializers=FeatureSetMaterializer)
 def build_features(snapshot: str | None = None) -> Annotated[FeatureSet, "feature_set"]:
     """Build the features of a recorded snapshot (id of a `data_snapshot` artifact), or of the lake as it is now."""
-    with failing_closed(f"{get_step_context().pipeline_run.name} build_features"):
+    with failing_closed(f"{get_step_context().pipeline_run.name} build_features", "training_failed"):
         settings = active_settings()
         features = build(
             _recorded(snapshot) if snapshot else take_snapshot(settings.lake.url),
@@ -33,7 +33,19 @@ def build_features(snapshot: str | None = None) -> Annotated[FeatureSet, "featur
 
 
 def _recorded(artifact: str) -> DataSnapshot:
-    snapshot = Client().get_artifact_version(artifact).load()
+    advice = "take the id of one that zenml artifact version list --artifact=data_snapshot shows"
+    try:
+        version = Client().get_artifact_version(artifact)
+    except KeyError:
+        raise SnapshotError(f"snapshot {artifact}: there is no such artifact; {advice}") from None
+    if version.artifact.name != "data_snapshot":
+        raise SnapshotError(f"snapshot {artifact}: it is a {version.artifact.name}, no data_snapshot; {advice}")
+    try:
+        snapshot = version.load()
+    except (OSError, ValueError) as error:
+        raise SnapshotError(
+            f"snapshot {artifact}: unreadable ({type(error).__name__}) at {version.uri}; {advice}"
+        ) from None
     if not isinstance(snapshot, DataSnapshot):
-        raise SnapshotError(f"the artifact {artifact} is no data snapshot; take the id of a data_snapshot artifact")
+        raise SnapshotError(f"snapshot {artifact}: it is no data snapshot; {advice}")
     return snapshot

@@ -26,7 +26,7 @@ from steps.tracking import MODEL_NAME
 @step(enable_cache=False, experiment_tracker=True, output_materializers=RegisteredModelsMaterializer)
 def register(trained_models: TrainedModels) -> Annotated[RegisteredModels, "registered_models"]:
     """Make each bundle a version of the model `churn` and pin the table versions it was made from."""
-    with failing_closed(f"{get_step_context().pipeline_run.name} register"), ExitStack() as undo:
+    with failing_closed(f"{get_step_context().pipeline_run.name} register", "training_failed"), ExitStack() as undo:
         lake_url = active_settings().lake.url
         with suppress(EntityExistsError):
             Client().create_model(MODEL_NAME, description="The chance that a customer leaves within the horizon.")

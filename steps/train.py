@@ -24,7 +24,7 @@ from steps.tracking import record_bundle
 def train(feature_set: FeatureSet) -> Annotated[TrainedModels, "trained_models"]:
     """Train, judge and keep every candidate of the settings; each gets an MLflow run of its own below this step's."""
     run = get_step_context().pipeline_run
-    with failing_closed(f"{run.name} train"):
+    with failing_closed(f"{run.name} train", "training_failed"):
         code = code_version(CHECKOUT)
         work_folder().mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix="train-", dir=work_folder()) as folder:

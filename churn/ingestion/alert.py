@@ -7,8 +7,16 @@ from pydantic import BaseModel, ConfigDict
 from churn.settings import Stream
 
 AlertKind = Literal[
-    "bad_share", "schema_change", "empty_hour", "late_source", "history", "unreadable_object", "ingestion_failed"
+    "bad_share",
+    "schema_change",
+    "empty_hour",
+    "late_source",
+    "history",
+    "unreadable_object",
+    "ingestion_failed",
+    "training_failed",
 ]
+Failure = Literal["ingestion_failed", "training_failed"]
 Severity = Literal["info", "warning", "critical"]
 """`info` calls for nobody: it says once why there will be no alarm."""
 

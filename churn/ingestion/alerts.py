@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from churn.errors import ChurnError
 from churn.hours import HOUR
-from churn.ingestion.alert import Alert
+from churn.ingestion.alert import Alert, Failure
 from churn.ingestion.report import IngestReport, SchemaDifference, StreamReport
 from churn.settings import AlertSettings
 
@@ -24,13 +24,19 @@ def alerts_for(report: IngestReport, settings: AlertSettings) -> list[Alert]:
     return [alert for stream in report.streams for alert in _stream_alerts(stream, report, settings)]
 
 
-def failure_alert(error: ChurnError) -> Alert:
-    """Return the alert of a run that failed closed and wrote nothing."""
+_LEFT: dict[Failure, str] = {
+    "ingestion_failed": "ingestion stopped, the batch at hand was not written",
+    "training_failed": "training stopped, no version of the model was added",
+}
+
+
+def failure_alert(error: ChurnError, kind: Failure = "ingestion_failed") -> Alert:
+    """Return the alert of a run that failed closed."""
     return Alert(
-        kind="ingestion_failed",
+        kind=kind,
         severity="critical",
         stream=None,
-        message=f"ingestion stopped, the batch at hand was not written: {error}",
+        message=f"{_LEFT[kind]}: {error}",
         figures={"error": type(error).__name__},
     )
 
