@@ -10,6 +10,8 @@ from cli.zen import prepare_zenml
 from stacks.environment import CHECKOUT, dbt_project, project_root, work_folder
 
 if TYPE_CHECKING:
+    from zenml.client import Client
+
     from churn.bundle.bundle import Bundle
     from churn.training.reproduce import Reproduction
 
@@ -47,30 +49,56 @@ def reproduce(
 
 
 def _bundles(what: str) -> "list[Bundle]":
-    """Return the bundle of a version, or those of all candidates of a run."""
+    """Return the bundle of a version, or those of all candidates of a run, each as it was recorded."""
     from zenml.client import Client
 
     from churn.bundle.bundle import Bundle
+
+    client, bundles = Client(), []
+    for artifact, digest in _recorded(what, client):
+        try:
+            bundle = client.get_artifact_version(artifact).load()
+        except KeyError:
+            raise UnknownModel(f"{what}: its bundle, the artifact {artifact}, was deleted; train again") from None
+        if not isinstance(bundle, Bundle) or bundle.digest != digest:
+            raise UnknownModel(
+                f"{what}: the artifact {artifact} is not the bundle {digest[:16]} that was recorded; restore its store"
+            )
+        bundles.append(bundle)
+    return bundles
+
+
+def _recorded(what: str, client: "Client") -> list[tuple[str, str]]:
+    """Return artifact and digest of each bundle that is meant."""
     from churn.training.trained import TrainedModels
     from steps.tracking import MODEL_NAME
 
-    client = Client()
     try:
-        version = client.get_model_version(MODEL_NAME, int(what) if what.isdecimal() else what)
-        artifacts = [str(version.run_metadata["bundle_artifact"])]
+        facts = client.get_model_version(MODEL_NAME, int(what) if what.isdecimal() else what).run_metadata
     except KeyError:
-        try:
-            trained = client.get_pipeline_run(what, allow_name_prefix_match=False).steps["train"].outputs
-        except KeyError:
-            raise UnknownModel(
-                f"{what}: neither a version of the model {MODEL_NAME} nor a training run; "
-                f"zenml model version list --model={MODEL_NAME} lists the versions"
-            ) from None
-        models = trained["trained_models"][0].load()
-        assert isinstance(models, TrainedModels)
-        artifacts = [model.artifact for model in models.models]
-    bundles = [client.get_artifact_version(artifact).load() for artifact in artifacts]
-    return [bundle for bundle in bundles if isinstance(bundle, Bundle)]
+        pass
+    else:
+        if not {"bundle_artifact", "bundle_digest"} <= facts.keys():
+            raise UnknownModel(f"{what}: this version of the model {MODEL_NAME} names no bundle; take another")
+        return [(str(facts["bundle_artifact"]), str(facts["bundle_digest"]))]
+    try:
+        run = client.get_pipeline_run(what, allow_name_prefix_match=False)
+        train = run.steps["train"]
+    except KeyError:
+        raise UnknownModel(
+            f"{what}: neither a version of the model {MODEL_NAME} nor a training run; "
+            f"zenml model version list --model={MODEL_NAME} lists the versions"
+        ) from None
+    if "trained_models" not in train.outputs:
+        raise UnknownModel(f"{what}: this run ({run.status}) made no models; take one that completed")
+    try:
+        models = train.outputs["trained_models"][0].load()
+    except (OSError, ValueError) as error:
+        raise UnknownModel(
+            f"{what}: its list of models cannot be read ({type(error).__name__}); restore the artifact store"
+        ) from None
+    assert isinstance(models, TrainedModels)
+    return [(model.artifact, model.digest) for model in models.models]
 
 
 def _show(done: "list[Reproduction]", *, as_json: bool) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import weakref
+from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
@@ -11,6 +12,7 @@ from zenml.materializers.base_materializer import BaseMaterializer
 from zenml.metadata.metadata_types import MetadataType
 
 from churn.bundle.bundle import Bundle, open_bundle
+from churn.bundle.errors import BundleInvalid
 from churn.bundle.manifest import CARD, FILES, MANIFEST
 from churn.training.trained import figures
 
@@ -22,14 +24,33 @@ class BundleMaterializer(BaseMaterializer):
     ASSOCIATED_ARTIFACT_TYPE: ClassVar[ArtifactType] = ArtifactType.MODEL
 
     def load(self, data_type: type[Bundle]) -> Bundle:
-        """Copy the files into a folder that lives as long as the bundle, and open them."""
-        folder = TemporaryDirectory(prefix="bundle-")
-        for name in (*FILES, MANIFEST):
-            with self.artifact_store.open(os.path.join(self.uri, name), "rb") as file:
-                (Path(folder.name) / name).write_bytes(file.read())
-        bundle = open_bundle(Path(folder.name))
-        weakref.finalize(bundle, folder.cleanup)
+        """Copy the files into a folder that lives as long as the bundle, and open them.
+
+        Raises:
+            BundleInvalid: a file is gone from the store, or is not what was stored.
+        """
+        with ExitStack() as undo:
+            folder = TemporaryDirectory(prefix="bundle-")
+            undo.callback(folder.cleanup)
+            for name in (*FILES, MANIFEST):
+                (Path(folder.name) / name).write_bytes(self._read(name))
+            try:
+                bundle = open_bundle(Path(folder.name))
+            except BundleInvalid as error:
+                # The copy is gone when somebody reads this: name what was copied.
+                raise BundleInvalid(str(error).replace(folder.name, self.uri)) from None
+            weakref.finalize(bundle, undo.pop_all().close)
         return bundle
+
+    def _read(self, name: str) -> bytes:
+        path = os.path.join(self.uri, name)
+        try:
+            with self.artifact_store.open(path, "rb") as file:
+                return bytes(file.read())
+        except FileNotFoundError:
+            raise BundleInvalid(
+                f"{path}: missing from the artifact store {self.artifact_store.path}; restore it there, or train again"
+            ) from None
 
     def save(self, data: Bundle) -> None:
         """Copy the files; the manifest comes last, so that no bundle without it is taken for whole."""
