@@ -80,15 +80,23 @@ def _figure(estimate: "Estimate") -> str:
 def _newest(settings: "Settings") -> Models | None:
     from zenml.client import Client
 
+    from churn.errors import ChurnError
+    from churn.features.recipe import used_of
     from churn.lake.snapshot import take_snapshot
 
     runs = Client().list_pipeline_runs(pipeline="train_churn_model", status="completed", sort_by="desc:created", size=1)
     if not runs.items:
         return None
-    models = _models(runs.items[0], new=False)
-    same_data = models.features.snapshot.digest == take_snapshot(settings.lake.url).digest
-    same_settings = models.features.settings.digest == settings.features.digest
-    return models if same_data and same_settings else None
+    try:
+        models = _models(runs.items[0], new=False)
+        bundle = Client().get_artifact_version(models.trained.models[0].artifact).load()
+    except (ChurnError, LookupError, OSError, ValueError):
+        # Deleted since, moved, or written by another version of this program.
+        return None
+    lineage = bundle.manifest.lineage
+    same_data = lineage.snapshot.digest == used_of(take_snapshot(settings.lake.url)).digest
+    same_settings = lineage.feature_settings.digest == settings.features.digest
+    return models if same_data and same_settings and bundle.manifest.settings == settings.training else None
 
 
 def _models(run: "PipelineRunResponse", *, new: bool) -> Models:

@@ -49,7 +49,7 @@ def reproduce(
 
 
 def _bundles(what: str) -> "list[Bundle]":
-    """Return the bundle of a version, or those of all candidates of a run."""
+    """Return the bundle of a version, or those of all candidates of a run, each as it was recorded."""
     from zenml.client import Client
 
     from churn.bundle.bundle import Bundle

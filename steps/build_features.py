@@ -47,6 +47,8 @@ def _recorded(artifact: str) -> DataSnapshot:
         snapshot = Client().get_artifact_version(UUID(artifact)).load()
     except (KeyError, ValueError):
         raise SnapshotError(f"{artifact}: no such artifact; {hint}") from None
+    except OSError as error:
+        raise SnapshotError(f"{artifact}: cannot be read ({type(error).__name__}); {hint}") from None
     if not isinstance(snapshot, DataSnapshot):
         raise SnapshotError(f"{artifact}: this artifact is no data snapshot; {hint}")
     return snapshot

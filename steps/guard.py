@@ -1,5 +1,6 @@
 """What every step does about failure: alert, and keep raw values out of ZenML's record of it."""
 
+import os
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,10 @@ def failing_closed(source: str, kind: FailureKind = "ingestion_failed") -> Itera
 
     ZenML keeps the text of an exception and of what caused it. A ChurnError never quotes data; any other is replaced.
 
+    Args:
+        source: the run and the step.
+        kind: what the alert says has failed.
+
     Raises:
         ChurnError: as raised in the body, without its cause.
         StepFailed: the body raised anything else.
@@ -31,10 +36,17 @@ def failing_closed(source: str, kind: FailureKind = "ingestion_failed") -> Itera
     except ChurnError as error:
         failure = error
     except Exception as error:
-        failure = StepFailed(f"{type(error).__name__} at {_place(error)}; what it said may quote data and is not kept")
+        failure = StepFailed(f"{_kind(error)} at {_place(error)}; what it said may quote data and is not kept")
     send_alerts([failure_alert(failure, kind)], source=source)
     failure.__cause__ = failure.__context__ = None
     raise failure
+
+
+def _kind(error: Exception) -> str:
+    """Name the error, and the system's reason where there is one: `No space left on device` quotes nothing."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return f"{type(error).__name__} ({os.strerror(error.errno)})"
+    return type(error).__name__
 
 
 def _place(error: Exception) -> str:

@@ -48,7 +48,8 @@ def bootstrap(scored: Scored, customers: pl.Series, costs: Costs, rounds: int, s
 
     The same customers, rounds and seed give the same resamples for every model.
     """
-    codes = customers.cast(pl.Categorical).to_physical().rank("dense").to_numpy().astype(np.intp) - 1
+    # Not by way of Categorical, whose codes depend on what this process has seen before.
+    codes = customers.rank("dense").to_numpy().astype(np.intp) - 1
     people = int(codes.max()) + 1
     draw = np.random.default_rng(seed)
     step = max(1, _CELLS // len(codes))

@@ -2,7 +2,8 @@
 
 import shutil
 import tempfile
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import date, datetime
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import polars as pl
 
 from churn.errors import CommitConflict
 from churn.features.catalogue import TABLE
-from churn.features.dbt import Dbt
+from churn.features.dbt import Dbt, FeatureBuildFailed
 from churn.features.feature_set import FeatureSet, Recipe
 from churn.features.publish import export, newest_build, open_features, publish
 from churn.features.recipe import read_recipe, still_valid, variables
@@ -64,20 +65,33 @@ def build_features(
     for _ in range(_ATTEMPTS):
         table = open_features(lake_url, dbt_dir)
         earlier = newest_build(table)
-        if earlier is not None and earlier.recipe.key == recipe.key:
-            return earlier
+        if earlier is not None and earlier.recipe.key == recipe.key and earlier.cutoffs == recipe.cutoffs:
+            # Equal rows may have been read elsewhere: a lake that was moved names its new place.
+            here = earlier.recipe.model_copy(update={"snapshot": recipe.snapshot})
+            return earlier.model_copy(update={"recipe": here})
         kept = still_valid(earlier, recipe, activity)
-        work_dir.mkdir(parents=True, exist_ok=True)
-        run = Dbt(dbt_dir.resolve(), Path(tempfile.mkdtemp(prefix="features-", dir=work_dir)), settings)
-        files = _run(run, recipe, activity, records, kept, lake_url)
-        try:
+        with _folder(work_dir) as folder, suppress(CommitConflict):
+            run = Dbt(dbt_dir.resolve(), folder, settings)
+            files = _run(run, recipe, activity, records, kept, lake_url)
             return publish(table, earlier, recipe, files)
-        except CommitConflict:
-            log.info("features_published_by_another", version=table.version)
-        finally:
-            # What a failed run leaves stays, because its error points there.
-            shutil.rmtree(run.work_dir, ignore_errors=True)
+        log.info("features_published_by_another", version=table.version)
     raise CommitConflict(f"{lake_url}/{TABLE}: {_ATTEMPTS} builds lost to other builders; build again")
+
+
+@contextmanager
+def _folder(work_dir: Path) -> Iterator[Path]:
+    """Make a folder of its own for a build; only what dbt failed on stays, because the error points there."""
+    work_dir.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="features-", dir=work_dir))
+    pointed_at = False
+    try:
+        yield folder
+    except FeatureBuildFailed:
+        pointed_at = True
+        raise
+    finally:
+        if not pointed_at:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _run(

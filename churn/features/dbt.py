@@ -56,7 +56,7 @@ class Dbt:
         ended = subprocess.run(
             [sys.executable, "-c", _PROGRAM, *command, *options],
             cwd=self.work_dir,
-            env={**os.environ, **_SETTINGS, **environment},
+            env={**_inherited(), **_SETTINGS, **environment},
             capture_output=True,
             text=True,
             check=False,
@@ -80,6 +80,11 @@ class Dbt:
             if node["status"] == "error":
                 return f"dbt {kind} {name} failed ({_first_lines(node['message'])}); nothing was written"
         return f"dbt failed ({_last_line(output)}); see {self.work_dir / 'logs' / 'dbt.log'}"
+
+
+def _inherited() -> dict[str, str]:
+    """Return the environment without the settings of somebody's own dbt projects, such as DBT_TARGET."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("DBT_")}
 
 
 def _first_lines(message: str | None, lines: int = 3) -> str:

@@ -12,6 +12,7 @@ from churn.features.catalogue import TABLE, load_catalogue
 from churn.features.content import frame_digest, joint_digest
 from churn.features.feature_set import FeatureSet, Recipe
 from churn.features.tables import CUSTOMER, CUTOFF, LABEL
+from churn.features.views import text
 from churn.lake.snapshot import TableVersion, digest_of
 from churn.lake.table import Pinned, create_table
 from churn.log import get_logger
@@ -49,7 +50,7 @@ def export(database: "DuckDBPyConnection", recipe: Recipe, day: date, folder: Pa
     file = folder / f"{TABLE}-{day}.parquet"
     columns = ", ".join((CUSTOMER, *recipe.columns, LABEL))
     rows = f"select {columns} from {TABLE} where {CUTOFF} = date '{day}' order by {CUSTOMER}"
-    database.execute(f"copy ({rows}) to '{file}' (format parquet, compression zstd, compression_level 1)")
+    database.execute(f"copy ({rows}) to {text(str(file))} (format parquet, compression zstd, compression_level 1)")
     return file
 
 
@@ -89,7 +90,7 @@ def publish(table: Pinned, earlier: FeatureSet | None, recipe: Recipe, files: Ma
 
 def _fitted(file: Path, table: Pinned) -> Path:
     """Add columns that only earlier versions of the project had, as nulls."""
-    present = pl.read_parquet_schema(file)
+    present = pl.scan_parquet(file, glob=False).collect_schema()
     gone = {name: dtype for name, dtype in table.schema.items() if name not in present and name != CUTOFF}
     if gone:
         nulls = [pl.lit(None, dtype).alias(name) for name, dtype in gone.items()]

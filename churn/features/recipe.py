@@ -44,9 +44,8 @@ def read_recipe(
             f"{where} has rows available at {watermark:%Y-%m-%dT%H:%MZ}, after now ({now:%Y-%m-%dT%H:%MZ}): a cutoff "
             "would lie in the future; look at the clock, or at who ingested hours that had not come"
         )
-    used = {name: table for name, table in snapshot.tables.items() if name in (ACTIVITY, *RECORDS)}
     return Recipe(
-        snapshot=DataSnapshot(tables=used),
+        snapshot=used_of(snapshot),
         settings=settings,
         code=folder_digest(dbt_dir),
         cutoffs=plan_cutoffs(first.date(), watermark, settings),
@@ -54,6 +53,11 @@ def read_recipe(
         through=_newest_sequence(activity),
         columns=tuple(feature.name for feature in load_catalogue(dbt_dir)),
     )
+
+
+def used_of(snapshot: DataSnapshot) -> DataSnapshot:
+    """Return the tables that features are made from; what else the lake holds, such as quarantine, changes nothing."""
+    return DataSnapshot(tables={name: table for name, table in snapshot.tables.items() if name in (ACTIVITY, *RECORDS)})
 
 
 def still_valid(earlier: FeatureSet | None, recipe: Recipe, activity: Pinned) -> frozenset[date]:

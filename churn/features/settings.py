@@ -9,6 +9,8 @@ from pydantic import AfterValidator, Field
 from churn.frozen import Frozen
 
 _COST = ("threads", "memory")
+_MOST_DAYS = 36_500
+"""A century; much more would leave the calendar."""
 
 
 def _plain(codes: tuple[str, ...]) -> tuple[str, ...]:
@@ -33,16 +35,25 @@ class EventTypes(Frozen):
 class FeatureSettings(Frozen):
     """The feature table; every duration is in days."""
 
-    horizon_days: int = Field(default=90, ge=1, description="label window: churned means no activity in so many days")
+    horizon_days: int = Field(
+        default=90, ge=1, le=_MOST_DAYS, description="label window: churned means no activity in so many days"
+    )
     active_days: int = Field(
         default=90, ge=1, description="a customer has a row at a cutoff after an event in so many days before it"
     )
     allowed_lateness_days: int = Field(
-        default=1, ge=0, description="days after the label window before a label is believed to be complete"
+        default=1,
+        ge=0,
+        le=_MOST_DAYS,
+        description="days after the label window before a label is believed to be complete",
     )
-    cutoff_step_days: int = Field(default=30, ge=1, description="days from one training cutoff to the next")
+    cutoff_step_days: int = Field(
+        default=30, ge=1, le=_MOST_DAYS, description="days from one training cutoff to the next"
+    )
     max_train_cutoffs: int = Field(default=6, ge=1, description="most training cutoffs, the newest ones")
-    min_history_days: int = Field(default=30, ge=1, description="days of data a cutoff must have before it")
+    min_history_days: int = Field(
+        default=30, ge=1, le=_MOST_DAYS, description="days of data a cutoff must have before it"
+    )
     event_types: EventTypes = Field(default_factory=EventTypes, description="event types by what they mean")
     cancellation_events: Codes = Field(
         default=("cancel", "cancellation", "unsubscribe"),

@@ -179,7 +179,7 @@ class Pinned:
         """
         columns = pl.Schema({name: dtype for name, dtype in self.schema.items() if name != self.partition_by})
         for file, _ in files:
-            check_fits(str(file), pl.DataFrame(schema=pl.read_parquet_schema(file)), columns, None)
+            check_fits(str(file), pl.scan_parquet(file, glob=False).collect_schema().to_frame(), columns, None)
 
         def actions(staged: StagedFiles) -> list[AddAction | RemoveAction]:
             added = [staged.adopt(file, self.partition_by, day) for file, day in files]

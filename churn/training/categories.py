@@ -26,7 +26,9 @@ class Categories(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.frequent_: list[tuple[str, ...]] = []
         for column in x.T:
             values, counts = np.unique(column.astype(str), return_counts=True)
-            self.frequent_.append(tuple(values[counts >= self.min_share * len(x)].tolist()))
+            frequent = values[counts >= self.min_share * len(x)]
+            # Never none at all: ONNX cannot join no columns.
+            self.frequent_.append(tuple((frequent if len(frequent) else values[[counts.argmax()]]).tolist()))
         self.n_features_in_ = x.shape[1]
         return self
 

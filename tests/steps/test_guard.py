@@ -1,3 +1,4 @@
+import errno
 import traceback
 from collections.abc import Iterable
 
@@ -60,3 +61,12 @@ def test_the_cause_of_our_own_error_is_not_kept_either(sent: list[Alert]) -> Non
 
     assert secret not in "".join(traceback.format_exception(failure.value))
     assert len(sent) == 1
+
+
+def test_the_systems_reason_is_kept_and_the_file_it_names_is_not(sent: list[Alert]) -> None:
+    with pytest.raises(StepFailed) as failure, failing_closed("run", "training_failed"):
+        raise OSError(errno.ENOSPC, "canary", "canary-4711.csv")
+
+    assert "OSError (No space left on device) at steps/test_guard.py" in str(failure.value)
+    assert "canary" not in str(failure.value)
+    assert [(alert.kind, alert.message.split(",")[0]) for alert in sent] == [("training_failed", "training stopped")]

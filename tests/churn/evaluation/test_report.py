@@ -140,3 +140,18 @@ def test_another_seed_draws_other_resamples(test_rows: pl.DataFrame) -> None:
 
     assert one.value == two.value
     assert not np.array_equal(one.resampled["brier"], two.resampled["brier"])
+
+
+def test_what_the_process_saw_before_changes_no_resample(test_rows: pl.DataFrame) -> None:
+    model = predictions(test_rows, "sharp", 0.3)
+    scored = Scored(test_rows["churned"].to_numpy(), model.scores, 0.5)
+    customers = "seen-before-" + test_rows["customer_id"]
+    first = bootstrap(scored, customers, COSTS, 20, seed=1)
+
+    # Polars numbers categories in the order in which a process meets them.
+    others = "met-backwards-" + test_rows["customer_id"]
+    met = others.reverse().cast(pl.Categorical)
+    second = bootstrap(scored, others, COSTS, 20, seed=1)
+
+    assert len(met) == len(customers)
+    assert np.array_equal(first.resampled["brier"], second.resampled["brier"])

@@ -8,6 +8,8 @@ import pytest
 
 from churn.errors import ChurnError, SnapshotError
 from churn.features import build as build_module
+from churn.features import recipe as recipe_module
+from churn.features.cutoffs import Cutoffs, plan_cutoffs
 from churn.features.dbt import FeatureBuildFailed
 from churn.features.settings import FeatureSettings
 from churn.lake.snapshot import DataSnapshot
@@ -47,6 +49,15 @@ def grown(new_lake: "Callable[[], FeatureLake]") -> "FeatureLake":
     return lake
 
 
+def lake_like(root: Path, dbt_dir: Path) -> "FeatureLake":
+    """A lake with the same rows in whatever folder."""
+    from tests.churn.features.conftest import FeatureLake
+
+    lake = FeatureLake(root, dbt_dir)
+    lake.add(regulars(0, 45))
+    return lake
+
+
 def rebuilt(lake: "FeatureLake", snapshot: DataSnapshot, folder: Path) -> str:
     """The digest of a build that finds nothing kept of earlier ones."""
     return lake.build(SETTINGS, snapshot, lake=str(folder)).digest
@@ -65,6 +76,7 @@ def test_what_is_kept_of_earlier_builds_never_changes_the_rows(
         with pytest.raises(KeyboardInterrupt):
             grown.build(SETTINGS)
     assert all(open_table(f"{grown.url}/{table}") for table in ROLLUP_TABLES)
+    assert list((grown.root / "work").iterdir()) == []
 
     # When it runs again, then late events arrive and the rollups are compacted
     first = grown.build(SETTINGS)
@@ -189,3 +201,43 @@ def test_vacuumed_files_are_named(new_lake: "Callable[[], FeatureLake]") -> None
 
     with pytest.raises(SnapshotError, match=r"3 of .* files are missing"):
         lake.build(SETTINGS, snapshot)
+
+
+def test_names_of_folders_and_settings_of_other_dbt_projects_mean_nothing(
+    dbt_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a folder whose name holds a quote and could be taken for a partition
+    plain, odd = (lake_like(tmp_path / name, dbt_dir) for name in ("plain", "it's/plan=gold/[a b]"))
+    monkeypatch.setenv("DBT_TARGET", "somewhere else")
+
+    built = odd.build(SETTINGS)
+
+    assert built.digest == plain.build(SETTINGS).digest
+    assert built.frame([built.cutoffs.test])["plan"].null_count() == built.rows[str(built.cutoffs.test)]
+
+
+def test_a_lake_that_was_moved_is_named_where_it_is_now(dbt_dir: Path, tmp_path: Path) -> None:
+    lake = lake_like(tmp_path / "before", dbt_dir)
+    before = lake.build(SETTINGS)
+    lake.root.rename(tmp_path / "after")
+    lake.root = tmp_path / "after"
+
+    after = lake.build(SETTINGS)
+
+    assert after.digest == before.digest
+    assert [table.uri for table in after.snapshot.tables.values()] == [f"{lake.url}/activity"]
+    assert after.features.uri == f"{lake.url}/customer_snapshots"
+
+
+def test_a_plan_of_cutoffs_that_the_program_makes_otherwise_now_is_built(
+    dbt_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = lake_like(tmp_path, dbt_dir)
+    before = lake.build(SETTINGS)
+
+    def one_day_earlier(first: date, watermark: datetime, settings: FeatureSettings) -> Cutoffs:
+        return plan_cutoffs(first, watermark - timedelta(days=1), settings)
+
+    monkeypatch.setattr(recipe_module, "plan_cutoffs", one_day_earlier)
+
+    assert lake.build(SETTINGS).cutoffs.test == before.cutoffs.test - timedelta(days=1)
