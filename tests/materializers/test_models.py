@@ -1,3 +1,4 @@
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,11 +28,12 @@ def here(trained: Trained) -> Iterator[None]:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> str:
+def place(tmp_path: Path) -> Iterator[str]:
     """A folder in the artifact store."""
     folder = Path(Client().active_stack.artifact_store.path) / tmp_path.name
     folder.mkdir()
-    return str(folder)
+    yield str(folder)
+    shutil.rmtree(folder)
 
 
 @pytest.fixture
