@@ -33,6 +33,8 @@ from tests.world import START, make_event, world_in
 from vault.datakey import EMBEDDED_STATE
 from vault.server import stop_server
 
+pytestmark = pytest.mark.timeout(900)  # a whole demo, training included, is in a fixture
+
 HOUR = timedelta(hours=1)
 
 
@@ -158,6 +160,7 @@ def test_on_a_pipe_the_demo_says_a_line_for_each_stage_and_the_log_the_rest(demo
         "Vault",
         "the past until 1998-06-30 22",
         "the last 2 hours, one by one",
+        "features and models",
     ]
     assert sum(line["event"] == "ingested" for line in lines) == 3
 

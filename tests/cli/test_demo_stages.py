@@ -7,7 +7,8 @@ from cli.demo_stages import Stages, shown_stages
 
 
 def test_an_interrupt_that_a_library_swallows_stops_the_demo_after_the_part_at_hand() -> None:
-    parts = []
+    parts: list[int] = []
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def work() -> None:
         with shown_stages() as stages, stages.stage("work", 3) as advance:
@@ -24,7 +25,7 @@ def test_an_interrupt_that_a_library_swallows_stops_the_demo_after_the_part_at_h
         work()
 
     assert parts == [0, 1]
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.signal(signal.SIGINT, before) is signal.default_int_handler
 
 
 def test_a_stage_without_parts_ends_an_interrupted_demo_too() -> None:
