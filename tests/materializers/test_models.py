@@ -97,9 +97,10 @@ def test_a_refused_bundle_leaves_no_folder_behind(
     BundleMaterializer(uri=place).save(bundle)
     (Path(place) / MANIFEST).write_text("{")
 
-    with pytest.raises(BundleInvalid):
+    with pytest.raises(BundleInvalid) as refused:
         BundleMaterializer(uri=place).load(Bundle)
 
+    assert refused.tb is not None, "as long as somebody holds the error"
     assert list(tmp_path.glob("bundle-*")) == []
 
 
