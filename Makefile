@@ -9,7 +9,7 @@ unexport PYTHONDONTWRITEBYTECODE VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo demo-clean test test-slow check format lock
+.PHONY: help setup demo demo-clean test test-slow test-spark check format lock
 
 help: ## List the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,10 +27,21 @@ demo-clean: ## Stop what the demo started and remove what it made
 	@rm -rf .churn .zen
 
 test: setup ## Run the tests, two at a time
-	@$(BIN)/pytest -n 2 --dist loadfile -m "not slow" $(ARGS)
+	@$(BIN)/pytest -n 2 --dist loadfile -m "not slow and not spark" $(ARGS)
 
 test-slow: setup ## Run the long suites: crashes at random points, simulated years
 	@$(BIN)/pytest -m slow $(ARGS)
+
+test-spark: setup .venv-spark/.ready ## Run the dbt project on Spark and compare it with DuckDB; needs Java 17
+	@CHURN_REQUIRE_SERVICES=1 $(BIN)/pytest -m spark $(ARGS)
+
+# pyspark comes as source only; what builds it is locked with the rest.
+.venv-spark/.ready: requirements/spark.lock | setup
+	@echo "churn: making .venv-spark, about a minute the first time" >&2
+	@$(BIN)/uv --quiet venv --clear --python $(BIN)/python .venv-spark
+	@$(BIN)/uv --quiet pip sync --python .venv-spark/bin/python --require-hashes \
+		--build-constraints requirements/spark.lock requirements/spark.lock
+	@touch $@
 
 check: setup ## Lint, format, types, layers, and a collection of the tests
 	@$(BIN)/ruff check .
@@ -46,3 +57,4 @@ format: setup ## Mend what the linter and the formatter can mend
 lock: setup ## Resolve requirements/*.in again, hashes included
 	@$(LOCK) --upgrade requirements/platform.in --output-file requirements/platform.lock
 	@$(LOCK) --upgrade requirements/dev.in --output-file requirements/dev.lock
+	@$(LOCK) --no-binary pyspark --upgrade requirements/spark.in --output-file requirements/spark.lock

@@ -7,8 +7,9 @@
     (({{ later }}) - ({{ earlier }}))
 {%- endmacro %}
 
+{# As wide as elsewhere: Spark counts days in 32 bits, and some models pack two of them into one number. #}
 {% macro spark__days_between(earlier, later) -%}
-    datediff({{ later }}, {{ earlier }})
+    cast(datediff({{ later }}, {{ earlier }}) as bigint)
 {%- endmacro %}
 
 {# Integer division of what is never negative. #}
