@@ -4,6 +4,7 @@ from contextlib import suppress
 import pytest
 from zenml import pipeline, step
 from zenml.client import Client
+from zenml.exceptions import EntityExistsError
 
 from tests.cli.conftest import Churn
 
@@ -39,10 +40,11 @@ def test_a_version_without_a_bundle_is_refused(churn: Churn, failed_run: str) ->
     client = Client()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        model = client.create_model("churn")
+        with suppress(EntityExistsError):  # of another suite in this session
+            client.create_model("churn")
         version = client.create_model_version("churn")
     result = churn("reproduce", str(version.number))
-    client.delete_model(model.id)
+    client.delete_model_version(version.id)
 
     assert result.exit_code == 1
     assert "names no bundle" in result.output
