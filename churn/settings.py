@@ -136,6 +136,11 @@ class Settings(Frozen):
     """Everything that differs between environments."""
 
     environment: Environment = Field(description="which environment these settings belong to")
+    model_name: str = Field(
+        default="churn",
+        pattern=r"^[a-z0-9][a-z0-9-]*$",
+        description="name of the registered model, in ZenML and MLflow; environments that share a server need their own",
+    )
     landing: LandingSettings
     lake: LakeSettings
     ingestion: IngestionSettings = Field(default_factory=IngestionSettings)

@@ -7,7 +7,21 @@ import typer
 from typer.core import TyperGroup
 
 from churn.errors import ChurnError
-from cli import demo, ingest, quarantine, replay, reproduce, snapshot, stack, token, upkeep, vault
+from cli import (
+    demo,
+    ingest,
+    ledger,
+    promote,
+    quarantine,
+    replay,
+    reproduce,
+    snapshot,
+    stack,
+    status,
+    token,
+    upkeep,
+    vault,
+)
 
 
 class FailingInOneLine(TyperGroup):
@@ -37,10 +51,15 @@ app = typer.Typer(
 app.command("demo")(demo.demo)
 app.command("replay")(replay.replay)
 app.command("ingest")(ingest.ingest)
+app.command("promote")(promote.promote)
+app.command("versions")(promote.versions)
+app.command("status")(status.status)
+app.command("repair")(status.repair)
 app.command("reproduce")(reproduce.reproduce)
 app.command("snapshot")(snapshot.snapshot)
 app.command("token")(token.token)
 app.command("upkeep")(upkeep.upkeep)
+app.add_typer(ledger.app, name="ledger")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(stack.app, name="stack")
 app.add_typer(vault.app, name="vault")

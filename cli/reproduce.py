@@ -7,7 +7,7 @@ import typer
 from churn.errors import ChurnError
 from cli.options import JsonOption, utc_now
 from cli.zen import prepare_zenml
-from stacks.environment import CHECKOUT, dbt_project, project_root, work_folder
+from stacks.environment import CHECKOUT, active_settings, dbt_project, project_root, work_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,15 +69,14 @@ def _bundles(what: str) -> "list[Bundle]":
 def _version_artifacts(what: str) -> list[str]:
     from zenml.client import Client
 
-    from steps.tracking import MODEL_NAME
-
+    model = active_settings().model_name
     try:
-        version = Client().get_model_version(MODEL_NAME, int(what) if what.isdecimal() else what)
+        version = Client().get_model_version(model, int(what) if what.isdecimal() else what)
     except KeyError:
         return []
     recorded = version.run_metadata.get("bundle_artifact")
     if recorded is None:
-        raise UnknownModel(f"{what}: this version of {MODEL_NAME} names no bundle; it was not registered by a training")
+        raise UnknownModel(f"{what}: this version of {model} names no bundle; it was not registered by a training")
     return [str(recorded)]
 
 
@@ -85,7 +84,6 @@ def _run_artifacts(what: str) -> list[str]:
     from zenml.client import Client
 
     from churn.training.trained import TrainedModels
-    from steps.tracking import MODEL_NAME
 
     try:
         run = Client().get_pipeline_run(what, allow_name_prefix_match=False)
@@ -93,9 +91,10 @@ def _run_artifacts(what: str) -> list[str]:
         run = None
     # ZenML also takes the beginning of an id: a number meant as a version would find just any run.
     if run is None or what not in (run.name, str(run.id)):
+        model = active_settings().model_name
         raise UnknownModel(
-            f"{what}: neither a version of the model {MODEL_NAME} nor a training run; "
-            f"zenml model version list --model={MODEL_NAME} lists the versions"
+            f"{what}: neither a version of the model {model} nor a training run; "
+            f"zenml model version list --model={model} lists the versions"
         )
     train = run.steps.get("train")
     if train is None or not train.outputs.get("trained_models"):

@@ -1,6 +1,7 @@
 """New versions of the model, in the Model Control Plane and in MLflow: all of a run's candidates or none."""
 
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -21,47 +22,65 @@ from materializers.registered_models import RegisteredModelsMaterializer
 from stacks.environment import active_settings
 from steps.all_or_nothing import Undo, all_or_nothing
 from steps.guard import failing_closed
-from steps.tracking import MODEL_NAME
+from steps.registration import discard_abandoned, pin_holder, registering
+from steps.registry import LEDGER_URI_KEY, RUN_TAG, active_ledger, active_registry, run_tag
 
 
 @step(enable_cache=False, experiment_tracker=True, output_materializers=RegisteredModelsMaterializer)
 def register(trained_models: TrainedModels) -> Annotated[RegisteredModels, "registered_models"]:
-    """Make each bundle a version of the model `churn` and pin the table versions it was made from."""
-    source = f"{get_step_context().pipeline_run.name} register"
-    with failing_closed(source, "training_failed"), all_or_nothing() as undo:
-        lake_url = active_settings().lake.url
+    """Make each bundle a version of the model and pin the table versions it was made from."""
+    run = get_step_context().pipeline_run
+    with failing_closed(f"{run.name} register", "training_failed"):
+        registry, ledger, lake_url = active_registry(), active_ledger(), active_settings().lake.url
+        discard_abandoned(ledger, registry, lake_url)
         with suppress(EntityExistsError):
-            Client().create_model(MODEL_NAME, description="The chance that a customer leaves within the horizon.")
-        models = tuple(_register(model, lake_url, undo) for model in trained_models.models)
+            Client().create_model(registry.model, description="The chance that a customer leaves within the horizon.")
+        with registering(ledger, str(run.id)) as commit, all_or_nothing() as undo:
+            place = _Place(registry.model, str(run.id), lake_url, ledger.uri)
+            models = tuple(_register(model, place, undo) for model in trained_models.models)
+            entries = commit(models)
+        for entry in entries:
+            registry.note(entry)
     log_metadata({model.candidate: model.version for model in models})
     return RegisteredModels(models=models)
 
 
-def _register(model: TrainedModel, lake_url: str, undo: Undo) -> RegisteredModel:
+@dataclass(frozen=True)
+class _Place:
+    name: str
+    run: str
+    lake_url: str
+    ledger_uri: str
+
+
+def _register(model: TrainedModel, place: _Place, undo: Undo) -> RegisteredModel:
     """Add one version; `undo` takes it back unless the others succeed too."""
     import mlflow
 
-    client, tracker = Client(), mlflow.MlflowClient()
+    client, tracker, name = Client(), mlflow.MlflowClient(), place.name
     artifact = client.get_artifact_version(model.artifact)
     bundle = artifact.load()
     if not isinstance(bundle, Bundle) or bundle.digest != model.digest:
         raise ChurnError(
             f"{model.candidate}: the artifact {model.artifact} is not the bundle that was trained; train again"
         )
-    tags = {"candidate": model.candidate, "bundle_digest": model.digest}
-    tracked = mlflow.register_model(model.mlflow_model, MODEL_NAME, tags=tags)
+    tags = {"candidate": model.candidate, "bundle_digest": model.digest, RUN_TAG: place.run}
+    tracked = mlflow.register_model(model.mlflow_model, name, tags=tags)
     undo(
-        f"version {tracked.version} of {MODEL_NAME} in MLflow",
-        lambda: tracker.delete_model_version(MODEL_NAME, tracked.version),
+        f"version {tracked.version} of {name} in MLflow",
+        lambda: tracker.delete_model_version(name, tracked.version),
     )
-    version = client.create_model_version(MODEL_NAME, tags=[model.candidate])
-    undo(f"version {version.number} of {MODEL_NAME} in ZenML", lambda: client.delete_model_version(version.id))
-    holder = f"{MODEL_NAME} {version.number}"
-    undo(f"the pins of {holder}", lambda: unpin(lake_url, holder, datetime.now(UTC)))
-    pin(lake_url, _tables(bundle.manifest.lineage), holder, datetime.now(UTC))
+    version = client.create_model_version(name, tags=[model.candidate, run_tag(place.run)])
+    undo(f"version {version.number} of {name} in ZenML", lambda: client.delete_model_version(version.id))
+    holder = pin_holder(name, str(version.number))
+    undo(f"the pins of {holder}", lambda: unpin(place.lake_url, holder, datetime.now(UTC)))
+    pin(place.lake_url, _tables(bundle.manifest.lineage), holder, datetime.now(UTC))
     link_artifact_version_to_model_version(artifact_version=artifact, model_version=version)
-    log_metadata(metadata=_facts(bundle, model, str(tracked.version)), model_version_id=version.id)
-    tracker.set_model_version_tag(MODEL_NAME, tracked.version, "zenml_version", str(version.number))
+    log_metadata(
+        metadata={**_facts(bundle, model, str(tracked.version)), LEDGER_URI_KEY: place.ledger_uri},
+        model_version_id=version.id,
+    )
+    tracker.set_model_version_tag(name, tracked.version, "zenml_version", str(version.number))
     return RegisteredModel(
         candidate=model.candidate,
         digest=model.digest,

@@ -11,9 +11,6 @@ from steps.flat_inputs import with_flat_inputs
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature
 
-MODEL_NAME = "churn"
-"""Name of the registered model, in MLflow and in ZenML."""
-
 
 def record_bundle(bundle: Bundle, *, zenml_run: str) -> tuple[str, str]:
     """Log parameters, figures, data, reports and model of a bundle below the active MLflow run.

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from churn.bundle.bundle import Bundle
     from churn.training.trained import RegisteredModels, TrainedModel, TrainedModels
 
+MODEL_NAME = "churn-dev"
 COMMIT = "c0ffee" * 6 + "cafe"
 PERSON = "Jürgen-Groß"
 """Stands in the id and the mail address of every customer."""
@@ -91,7 +92,13 @@ def arrive(world: World, until: datetime, since: datetime | None = None) -> None
 def configure(root: Path, **changes: dict[str, object]) -> None:
     """Write the settings of the environment dev; `changes` replace whole settings of a section."""
     sections = {name: {**QUICK.get(name, {}), **changes.get(name, {})} for name in {*QUICK, *changes}}
-    document = {"environment": "dev", "landing": {"url": "landing"}, "lake": {"url": "lake"}, **sections}
+    document = {
+        "environment": "dev",
+        "model_name": MODEL_NAME,
+        "landing": {"url": "landing"},
+        "lake": {"url": "lake"},
+        **sections,
+    }
     (root / "configs").mkdir(exist_ok=True)
     (root / "configs" / "dev.yaml").write_text(yaml.safe_dump(document))
 

@@ -15,8 +15,9 @@ AlertKind = Literal[
     "unreadable_object",
     "ingestion_failed",
     "training_failed",
+    "promotion_failed",
 ]
-FailureKind = Literal["ingestion_failed", "training_failed"]
+FailureKind = Literal["ingestion_failed", "training_failed", "promotion_failed"]
 Severity = Literal["info", "warning", "critical"]
 """`info` calls for nobody: it says once why there will be no alarm."""
 

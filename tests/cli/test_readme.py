@@ -22,7 +22,7 @@ import cli.ingest
 from churn.ingestion.report import IngestReport
 from churn.landing.zone import LandingZone
 from churn.settings import load_settings
-from steps.tracking import MODEL_NAME
+from tests.trained import MODEL_NAME
 from vault.datakey import EMBEDDED_STATE
 from vault.server import stop_server
 

@@ -9,8 +9,7 @@ from zenml.client import Client
 from churn.bundle.bundle import Bundle, open_bundle
 from churn.bundle.manifest import MANIFEST
 from cli.main import app
-from steps.tracking import MODEL_NAME
-from tests.trained import Trained, inside, register_again
+from tests.trained import MODEL_NAME, Trained, inside, register_again
 
 pytestmark = pytest.mark.timeout(900)  # the one training counts to whichever test comes first
 Reproduce = Callable[..., Result]

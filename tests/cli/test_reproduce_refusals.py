@@ -7,6 +7,7 @@ from zenml.client import Client
 from zenml.exceptions import EntityExistsError
 
 from tests.cli.conftest import Churn
+from tests.trained import MODEL_NAME
 
 
 @step(enable_cache=False)
@@ -41,8 +42,8 @@ def test_a_version_without_a_bundle_is_refused(churn: Churn, failed_run: str) ->
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with suppress(EntityExistsError):  # of another suite in this session
-            client.create_model("churn")
-        version = client.create_model_version("churn")
+            client.create_model(MODEL_NAME)
+        version = client.create_model_version(MODEL_NAME)
     result = churn("reproduce", str(version.number))
     client.delete_model_version(version.id)
 
@@ -55,4 +56,4 @@ def test_nonsense_is_refused_in_one_line(churn: Churn) -> None:
     result = churn("reproduce", "99999999999999999999")
 
     assert result.exit_code == 1
-    assert "neither a version of the model churn nor a training run" in result.output
+    assert "neither a version of the model churn-dev nor a training run" in result.output

@@ -18,9 +18,21 @@ from churn.training.frames import columns_of
 from churn.training.settings import BASELINE
 from materializers.data_snapshot import DataSnapshotMaterializer
 from steps.code_version import lock_digest
-from steps.tracking import MODEL_NAME
 from tests.reliability.canaries import leaks
-from tests.trained import COMMIT, JULY, MAY, PERSON, SECRET, Trained, arrive, configure, inside, output, train
+from tests.trained import (
+    MODEL_NAME,
+    COMMIT,
+    JULY,
+    MAY,
+    PERSON,
+    SECRET,
+    Trained,
+    arrive,
+    configure,
+    inside,
+    output,
+    train,
+)
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -14,8 +14,7 @@ from churn.lake.table import open_table
 from steps import guard
 from steps.all_or_nothing import HalfDone
 from steps.guard import StepFailed
-from steps.tracking import MODEL_NAME
-from tests.trained import Trained, configure, inside, register_again, train
+from tests.trained import MODEL_NAME, Trained, configure, inside, register_again, train
 from tests.world import World, world_in
 
 if TYPE_CHECKING:

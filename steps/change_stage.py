@@ -1,0 +1,56 @@
+"""From a verdict, and a person's answer where one is asked for, to a change of stage."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from zenml import get_step_context, log_metadata, step
+from zenml.client import Client
+
+from churn.ledger.changes import change_stage as change
+from churn.ledger.errors import DecisionRefused
+from churn.promotion.request import PromotionRequest
+from churn.promotion.rules import require_still_true
+from steps.approval import EXPIRED, answer_to, expire
+from steps.guard import failing_closed
+from steps.registry import active_ledger, active_registry
+
+
+@step(enable_cache=False)
+def change_stage(request: PromotionRequest) -> Annotated[str, "outcome"]:
+    """Carry the request out, or close it: returns `promoted`, `rejected` or `expired`.
+
+    Raises:
+        DecisionRefused: the gate rejected the version, or what it compared with is no longer there.
+    """
+    with failing_closed(f"{get_step_context().pipeline_run.name} change_stage", "promotion_failed"):
+        outcome = _carried_out(request)
+    log_metadata({"outcome": outcome})
+    return outcome
+
+
+def _carried_out(request: PromotionRequest) -> str:
+    if request.verdict.decision != "PROMOTE":
+        raise DecisionRefused(
+            f"version {request.version} is not promoted to {request.to_stage}: {request.verdict.reason}"
+        )
+    ledger, registry = active_ledger(), active_registry()
+    actor = Client().active_user.name
+    if request.asks:
+        answer = answer_to(request)
+        if answer.at > request.expires_at:
+            expire(request)
+            return EXPIRED
+        actor = answer.by
+        decision = "approved" if answer.approved else "rejected"
+        ledger.record(lambda entries: [request.draft(decision=decision, actor=actor)])
+        if not answer.approved:
+            return decision
+    promoted = change(
+        ledger,
+        registry,
+        request.draft(decision="promoted", phase="intent", actor=actor),
+        lambda entries, now: require_still_true(request, entries, now),
+    )
+    registry.note(promoted)
+    log_metadata({"ledger_entry": promoted.sequence, "changed_at": datetime.now(UTC).isoformat(timespec="seconds")})
+    return promoted.decision

@@ -1,0 +1,108 @@
+"""The gate: evidence for and against a promotion, the verdict, and what a person will be asked."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, get_args
+
+from zenml import get_step_context, log_metadata, step
+from zenml.client import Client
+from zenml.types import HTMLString
+
+from churn.bundle.bundle import Bundle
+from churn.bundle.errors import BundleInvalid
+from churn.bundle.manifest import CARD
+from churn.features.catalogue import TABLE
+from churn.ledger.errors import DecisionRefused
+from churn.ledger.standing import Standing, standing
+from churn.promotion.gate import judge
+from churn.promotion.gather import Contender, gather
+from churn.promotion.judgement import Judgement
+from churn.promotion.lake_data import LakeData
+from churn.promotion.request import PromotionRequest
+from churn.promotion.rules import decided_before, incumbent_of, require_promotable
+from churn.promotion.stage import Target
+from materializers.judgement import JudgementMaterializer
+from materializers.request import RequestMaterializer
+from stacks.environment import active_settings
+from steps.guard import failing_closed
+from steps.registry import Registry, active_ledger, active_registry
+
+
+@step(
+    enable_cache=False,
+    output_materializers={"judgement": JudgementMaterializer, "request": RequestMaterializer},
+)
+def judge_promotion(
+    version: str, to_stage: str, attempt: int, ask: bool
+) -> tuple[
+    Annotated[PromotionRequest, "request"], Annotated[Judgement, "judgement"], Annotated[HTMLString, "model_card"]
+]:
+    """Compare a version with the one in production and say whether it may go on; `ask` adds a person to the settings.
+
+    Raises:
+        DecisionRefused: the ledger does not allow this step at all.
+        BundleInvalid: the candidate's bundle is missing or altered.
+    """
+    run = get_step_context().pipeline_run
+    with failing_closed(f"{run.name} judge_promotion", "promotion_failed"):
+        target = _target(to_stage)
+        settings, now = active_settings(), datetime.now(UTC)
+        entries = active_ledger().entries()
+        stands, registry = standing(entries), active_registry()
+        require_promotable(stands, version, target)
+        registry.check(version)
+        candidate = _contender(registry, stands, version)
+        bundle = candidate.open()
+        incumbent = incumbent_of(stands, version, target)
+        evidence = gather(
+            candidate,
+            _contender(registry, stands, incumbent) if incumbent else None,
+            target=target,
+            data=LakeData(settings.lake.url),
+            decided=lambda cutoff: decided_before(entries, version, target, cutoff),
+            settings=settings.promotion,
+            now=now,
+        )
+        verdict = judge(evidence, settings.promotion)
+        lineage = bundle.manifest.lineage
+        request = PromotionRequest(
+            version=version,
+            to_stage=target,
+            digest=candidate.digest,
+            cutoff=lineage.cutoffs.test,
+            holder=stands.holder(target),
+            tables={name: table.version for name, table in lineage.snapshot.tables.items()}
+            | {TABLE: lineage.features.version},
+            verdict=verdict,
+            run=str(run.id),
+            attempt=attempt,
+            asks=ask or target in settings.promotion.ask_before,
+            expires_at=now + timedelta(hours=settings.promotion.approval_hours),
+        )
+        card = HTMLString((bundle.path / CARD).read_text(encoding="utf-8"))
+    log_metadata({"decision": verdict.decision, "evidence_digest": verdict.evidence_digest})
+    judgement = Judgement(evidence=evidence, verdict=verdict)
+    return request, judgement, card
+
+
+def _target(to_stage: str) -> Target:
+    if to_stage not in get_args(Target):
+        raise DecisionRefused(f"{to_stage}: no stage to promote to; there are {' and '.join(get_args(Target))}")
+    return to_stage  # type: ignore[return-value]
+
+
+def _contender(registry: Registry, stands: Standing, version: str) -> Contender:
+    def opened() -> Bundle:
+        recorded = registry.version(version).run_metadata.get("bundle_artifact")
+        try:
+            bundle = Client().get_artifact_version(str(recorded)).load()
+        except (KeyError, FileNotFoundError):
+            raise BundleInvalid(
+                f"version {version}: its bundle {recorded} is gone from the artifact store; restore it from a copy"
+            ) from None
+        if not isinstance(bundle, Bundle) or bundle.digest != stands.digests.get(version):
+            raise BundleInvalid(
+                f"version {version}: the artifact {recorded} is not the bundle that the ledger names; restore it"
+            )
+        return bundle
+
+    return Contender(version, stands.digests[version], opened)
