@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, StringConstraints, ValidationError
 from churn.errors import SettingsError
 from churn.features.settings import FeatureSettings
 from churn.frozen import Frozen
+from churn.promotion.settings import PromotionSettings
 from churn.training.settings import TrainingSettings
 
 Environment = Literal["dev", "staging", "prod"]
@@ -149,6 +150,7 @@ class Settings(Frozen):
     vault: VaultSettings = Field(default_factory=VaultSettings)
     features: FeatureSettings = Field(default_factory=FeatureSettings)
     training: TrainingSettings = Field(default_factory=TrainingSettings)
+    promotion: PromotionSettings = Field(default_factory=PromotionSettings)
 
 
 def load_settings(environment: str, root: Path) -> Settings:

@@ -42,6 +42,10 @@ class Draws:
             for name in metrics
         }
 
+    def share_above(self, other: "Draws", metric: Metric) -> float:
+        """Return the share of the resamples in which the metric is defined and above that of `other`."""
+        return float((self.resampled[metric] > other.resampled[metric]).mean())
+
 
 def bootstrap(scored: Scored, customers: pl.Series, costs: Costs, rounds: int, seed: int) -> Draws:
     """Measure `scored` on all rows and on `rounds` resamples of its customers.

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -9,6 +10,7 @@ from pydantic_core import PydanticUndefined
 
 from churn.features.catalogue import load_catalogue
 from churn.features.settings import FeatureSettings
+from churn.promotion.settings import PromotionSettings
 from churn.training.settings import TrainingSettings
 
 ROOT = Path(__file__).parents[2]
@@ -33,17 +35,18 @@ def features(dbt_dir: Path = ROOT / "dbt") -> str:
     return "\n".join(lines) + "\n"
 
 
-def settings() -> str:
-    """Return the table of every key about features and training."""
+def settings(**sections: type[BaseModel]) -> str:
+    """Return the table of every key of some sections."""
     lines = ["| key | default | meaning |", "|---|---|---|"]
-    for prefix, model in (("features", FeatureSettings), ("training", TrainingSettings)):
+    for prefix, model in sections.items():
         lines += [f"| `{key}` | `{default}` | {meaning} |" for key, default, meaning in _keys(prefix, model)]
     return "\n".join(lines) + "\n"
 
 
 BLOCKS: dict[tuple[str, str], Callable[[], str]] = {
     ("docs/features.md", "features"): features,
-    ("docs/training.md", "settings"): settings,
+    ("docs/training.md", "settings"): partial(settings, features=FeatureSettings, training=TrainingSettings),
+    ("docs/promotion.md", "settings"): partial(settings, promotion=PromotionSettings),
 }
 
 
