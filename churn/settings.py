@@ -140,7 +140,7 @@ class Settings(Frozen):
     model_name: str = Field(
         default="churn",
         pattern=r"^[a-z0-9][a-z0-9-]*$",
-        description="name of the registered model, in ZenML and MLflow; environments that share a server need their own",
+        description="registered model in ZenML and MLflow; environments on one server need names of their own",
     )
     landing: LandingSettings
     lake: LakeSettings

@@ -63,7 +63,7 @@ def show(
         ],
     )
     for stage in ("production", "staging"):
-        holder = stands.holder(stage)  # type: ignore[arg-type]
+        holder = stands.holder(stage)
         typer.echo(f"{stage}: {f'version {holder}' if holder else 'no version'}")
 
 

@@ -4,8 +4,8 @@ from itertools import count
 
 from zenml import pipeline, wait
 
-from steps.approval import closed_unless_answered, is_expired, seconds_left
-from steps.change_stage import EXPIRED, change_stage
+from steps.approval import EXPIRED, closed_unless_answered, is_expired, seconds_left
+from steps.change_stage import change_stage
 from steps.judge_promotion import judge_promotion
 
 
@@ -19,8 +19,8 @@ def promote_model(version: str, to_stage: str = "staging", ask: bool = False) ->
         ask: ask a person also where the settings do not.
     """
     for attempt in count(1):
-        judged = judge_promotion(version, to_stage, attempt, ask)
-        request = judged.request.load()
+        judged = judge_promotion.submit(version, to_stage, attempt, ask).get_artifact("request")
+        request = judged.load()
         if is_expired(request):
             continue
         if request.asks and request.verdict.decision == "PROMOTE":
@@ -33,5 +33,5 @@ def promote_model(version: str, to_stage: str = "staging", ask: bool = False) ->
                     timeout=seconds_left(request),
                     poll_interval=2,
                 )
-        if change_stage(judged.request).load() != EXPIRED:
+        if change_stage(judged).load() != EXPIRED:
             return

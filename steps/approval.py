@@ -34,16 +34,13 @@ def answer_to(request: PromotionRequest) -> Answer:
         DecisionRefused: nobody answered, or what was answered is neither yes nor no.
     """
     found = Client().list_run_wait_conditions(pipeline_run=UUID(request.run), name=request.name, hydrate=True).items
-    if not found or found[0].resolved_at is None or found[0].resolved_by_user_id is None:
+    condition = found[0] if found else None
+    by, at = (condition.resolved_by_user_id, condition.resolved_at) if condition else (None, None)
+    if condition is None or by is None or at is None:
         raise DecisionRefused(f"{request.name}: no person has answered this request; nothing was changed")
-    condition = found[0]
     if not isinstance(condition.result, bool):
         raise DecisionRefused(f"{request.name}: the answer must be true or false; nothing was changed, promote again")
-    return Answer(
-        approved=condition.result,
-        by=Client().get_user(condition.resolved_by_user_id).name,
-        at=_utc(condition.resolved_at),
-    )
+    return Answer(approved=condition.result, by=Client().get_user(by).name, at=_utc(at))
 
 
 @contextmanager

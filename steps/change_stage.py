@@ -30,9 +30,7 @@ def change_stage(request: PromotionRequest) -> Annotated[str, "outcome"]:
 
 def _carried_out(request: PromotionRequest) -> str:
     if request.verdict.decision != "PROMOTE":
-        raise DecisionRefused(
-            f"version {request.version} is not promoted to {request.to_stage}: {request.verdict.reason}"
-        )
+        raise DecisionRefused(f"{request.verdict.reason} Its evidence is an artifact of this run")
     ledger, registry = active_ledger(), active_registry()
     actor = Client().active_user.name
     if request.asks:

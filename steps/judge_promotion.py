@@ -5,6 +5,7 @@ from typing import Annotated, get_args
 
 from zenml import get_step_context, log_metadata, step
 from zenml.client import Client
+from zenml.materializers.structured_string_materializer import StructuredStringMaterializer
 from zenml.types import HTMLString
 
 from churn.bundle.bundle import Bundle
@@ -29,12 +30,17 @@ from steps.registry import Registry, active_ledger, active_registry
 
 @step(
     enable_cache=False,
-    output_materializers={"judgement": JudgementMaterializer, "request": RequestMaterializer},
+    # In the order of the outputs: a dynamic pipeline takes the order from here, and would mix them up.
+    output_materializers={
+        "judgement": JudgementMaterializer,
+        "model_card": StructuredStringMaterializer,
+        "request": RequestMaterializer,
+    },
 )
 def judge_promotion(
     version: str, to_stage: str, attempt: int, ask: bool
 ) -> tuple[
-    Annotated[PromotionRequest, "request"], Annotated[Judgement, "judgement"], Annotated[HTMLString, "model_card"]
+    Annotated[Judgement, "judgement"], Annotated[HTMLString, "model_card"], Annotated[PromotionRequest, "request"]
 ]:
     """Compare a version with the one in production and say whether it may go on; `ask` adds a person to the settings.
 
@@ -81,7 +87,7 @@ def judge_promotion(
         card = HTMLString((bundle.path / CARD).read_text(encoding="utf-8"))
     log_metadata({"decision": verdict.decision, "evidence_digest": verdict.evidence_digest})
     judgement = Judgement(evidence=evidence, verdict=verdict)
-    return request, judgement, card
+    return judgement, card, request
 
 
 def _target(to_stage: str) -> Target:

@@ -48,7 +48,8 @@ def decided_before(entries: Sequence[Entry], version: str, to_stage: Target, cut
     for entry in entries:
         used = entry.facts.get("cutoff") == cutoff.isoformat()
         if used and entry.decision == "promoted" and entry.stage == to_stage and entry.version != version:
-            return f"entry {entry.sequence} of the ledger: version {entry.version} to {to_stage}, {entry.at:%Y-%m-%d %H:%M}"
+            promoted = f"version {entry.version} to {to_stage}, {entry.at:%Y-%m-%d %H:%M}"
+            return f"entry {entry.sequence} of the ledger: {promoted}"
     return None
 
 

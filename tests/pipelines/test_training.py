@@ -20,10 +20,10 @@ from materializers.data_snapshot import DataSnapshotMaterializer
 from steps.code_version import lock_digest
 from tests.reliability.canaries import leaks
 from tests.trained import (
-    MODEL_NAME,
     COMMIT,
     JULY,
     MAY,
+    MODEL_NAME,
     PERSON,
     SECRET,
     Trained,
