@@ -19,9 +19,7 @@ def admission(evidence: Evidence, settings: PromotionSettings) -> Iterator[Check
     yield told("complete", not gaps, f"no figure for {'; '.join(gaps[:3])}" if gaps else "no figure is missing")
     yield _another_model(evidence)
     yield _held_out(evidence)
-    earlier = evidence.decided
-    used = f"its test cutoff has decided before ({earlier}), so train it on newer data"
-    yield told("undecided", earlier is None, used if earlier else "no decision has used its test cutoff before")
+    yield _undecided(evidence)
 
 
 def floors(evidence: Evidence, settings: PromotionSettings) -> Iterator[Check]:
@@ -163,6 +161,16 @@ def _held_out(evidence: Evidence) -> Check:
         says = "its test cutoff lies after every label that either model has learned from"
     passed = own and not early and None not in after.values()
     return Check(name="held_out", passed=passed, figures=after, limit=0, says=says)
+
+
+def _undecided(evidence: Evidence) -> Check:
+    if evidence.decided is not None:
+        says = f"its test cutoff has decided before ({evidence.decided}), so train it on newer data"
+    elif evidence.candidate.facts is None:
+        says = "nobody can tell whether its test cutoff has decided before"
+    else:
+        says = "no decision about another version has used its test cutoff"
+    return told("undecided", evidence.decided is None and evidence.candidate.facts is not None, says)
 
 
 def _days(contestant: Contestant, comparison: Comparison | None) -> float | None:

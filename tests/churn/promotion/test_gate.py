@@ -10,7 +10,7 @@ from churn.promotion.evidence import Evidence
 from churn.promotion.gate import judge
 from churn.promotion.settings import PromotionSettings
 from churn.promotion.verdict import CheckName
-from tests.churn.promotion.conftest import CUTOFF, changed, difference, leaves
+from tests.evidence import CUTOFF, changed, difference, leaves
 
 LIMITS = PromotionSettings()
 WORSE = {

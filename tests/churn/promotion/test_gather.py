@@ -17,7 +17,8 @@ from churn.promotion.gather import Contender
 from churn.promotion.settings import PromotionSettings
 from churn.training.frames import SplitFrames
 from churn.training.settings import BASELINE
-from tests.churn.promotion.conftest import NOW, MadeUp
+from tests.churn.promotion.conftest import MadeUp
+from tests.evidence import NOW
 
 Meet = Callable[..., Evidence]
 Bundles = Mapping[str, Bundle]
