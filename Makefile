@@ -19,8 +19,8 @@ setup: .venv/.ready ## Make .venv from the locked requirements (every other task
 .venv/.ready: requirements/install requirements/dev.lock pyproject.toml
 	@PYTHON="$(PYTHON)" requirements/install
 
-demo: setup ## Replay a real data set, ingest it, train and compare models; SOURCE=online_retail, DATA=its folder
-	@$(BIN)/churn demo $(if $(SOURCE),--source "$(SOURCE)") $(if $(DATA),--data "$(DATA)")
+demo: setup ## Replay a real data set, ingest it, train models, promote the best; SOURCE=online_retail, DATA=its folder, ASK=1
+	@$(BIN)/churn demo $(if $(SOURCE),--source "$(SOURCE)") $(if $(DATA),--data "$(DATA)") $(if $(ASK),--ask)
 
 demo-clean: ## Stop what the demo started and remove what it made
 	@if [ -x $(BIN)/churn ]; then $(BIN)/churn vault stop; fi

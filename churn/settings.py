@@ -12,7 +12,7 @@ from churn.errors import SettingsError
 from churn.features.settings import FeatureSettings
 from churn.frozen import Frozen
 from churn.promotion.settings import PromotionSettings
-from churn.training.settings import TrainingSettings
+from churn.training.settings import TrainingSettings, TriggerSettings
 
 Environment = Literal["dev", "staging", "prod"]
 Stream = Literal["activity", "customers", "subscriptions"]
@@ -150,6 +150,7 @@ class Settings(Frozen):
     vault: VaultSettings = Field(default_factory=VaultSettings)
     features: FeatureSettings = Field(default_factory=FeatureSettings)
     training: TrainingSettings = Field(default_factory=TrainingSettings)
+    triggers: TriggerSettings = Field(default_factory=TriggerSettings)
     promotion: PromotionSettings = Field(default_factory=PromotionSettings)
 
 

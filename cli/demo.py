@@ -28,24 +28,26 @@ def demo(
         Path | None, typer.Option(help="Folder of the data sets (else CHURN_DATA); for mapped, the mapping file.")
     ] = None,
     hours: Annotated[int, typer.Option(min=1, help="Hours at the end of the set that are taken one by one.")] = HOURS,
+    ask: Annotated[bool, typer.Option("--ask", help="Leave the approval for production to you.")] = False,
 ) -> None:
-    """Upload a real data set, ingest it (the past at once, the last days hour by hour), and train models on it.
+    """Upload a real data set, ingest it (the past at once, the last days hour by hour), train models and promote one.
 
     Doing it again finds everything ingested; after an interruption it goes on where it was.
     """
     root = project_root()
     try:
-        _run(load_settings("dev", root), root, source, data, hours)
+        _run(load_settings("dev", root), root, source, data, hours, ask=ask)
     except KeyboardInterrupt:
         typer.secho("stopped; run it again to go on from here", fg=typer.colors.YELLOW, err=True)
         raise typer.Exit(130) from None
 
 
-def _run(settings: Settings, root: Path, name: str, data: Path | None, hours: int) -> None:
+def _run(settings: Settings, root: Path, name: str, data: Path | None, hours: int, *, ask: bool) -> None:
     from churn.landing.zone import LandingZone
     from churn.log import configure_logging
     from churn.sources.registry import open_source
     from cli.demo_models import print_models, train
+    from cli.demo_promotion import print_promoted, promote_best
     from cli.demo_stages import shown_stages
     from cli.demo_summary import log_file, print_places, print_summary
     from cli.zen import alone_with_store, prepare_zenml
@@ -75,9 +77,15 @@ def _run(settings: Settings, root: Path, name: str, data: Path | None, hours: in
                 advance()
         with stages.stage("features and models"):
             models = train(settings)
+        if not ask:
+            with stages.stage("the best one to staging, approved, to production"):
+                promoted = promote_best(models, ask=False)
+    if ask:  # ZenML asks on the terminal too, where a bar would be in the way
+        promoted = promote_best(models, ask=True)
     print_summary(settings, root, source=name, rows=rows, reports=[report for report in reports if report])
     print_models(models)
-    print_places(settings, root, models.cards, models.registered.models[0].version)
+    print_promoted(promoted, typer.echo)
+    print_places(settings, root, models.cards, promoted)
 
 
 def _upload(

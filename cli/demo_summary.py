@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from churn.ingestion.report import IngestReport
+    from cli.demo_promotion import Promoted
 
 
 def log_file(root: Path) -> Path:
@@ -55,16 +56,16 @@ def print_summary(settings: Settings, root: Path, *, source: str, rows: int, rep
         typer.echo(line)
 
 
-def print_places(settings: Settings, root: Path, cards: Mapping[str, Path], version: str) -> None:
+def print_places(settings: Settings, root: Path, cards: Mapping[str, Path], promoted: "Promoted") -> None:
     """Print where everything is and what can be done next.
 
     Args:
         settings: where the lake is.
         root: the project.
         cards: the model card of each candidate.
-        version: a version of the model.
+        promoted: the best version and the pages of its evidence.
     """
-    places = _places(settings, root, cards, version)
+    places = _places(settings, root, cards, promoted)
     width = max(map(len, places))
     typer.echo()
     for label, where in places.items():
@@ -93,18 +94,20 @@ def _alerts(reports: "Sequence[IngestReport]") -> list[str]:
     return [*lines, ""] if lines else []
 
 
-def _places(settings: Settings, root: Path, cards: Mapping[str, Path], version: str) -> dict[str, str]:
+def _places(settings: Settings, root: Path, cards: Mapping[str, Path], promoted: "Promoted") -> dict[str, str]:
     home = zenml_home(root)
     prefix = f"ZENML_CONFIG_PATH={shlex.quote(_short(home))} "
     return {
         **_reports(settings.lake.url),
         **{f"{name.replace('_', ' ')} card": _short(card) for name, card in cards.items()},
+        **({"evidence": _short(promoted.evidence[-1])} if promoted.evidence else {}),
         "log": _short(log_file(root)),
         "lake": _short(Path(settings.lake.url)),
         "dashboard": f"{prefix}{_command('zenml')} login --local",
         "MLflow": f"{_command('mlflow')} ui --host 127.0.0.1 --backend-store-uri {shlex.quote(_tracking_uri())}",
         "one more run": f"{prefix}{_command('zenml')} pipeline run pipelines.training.train_churn_model",
-        "make it again": f"{_command('churn')} reproduce {version}",
+        "make it again": f"{_command('churn')} reproduce {promoted.version}",
+        "decisions": f"{_command('churn')} versions; {_command('churn')} ledger show; {_command('churn')} status",
         "every hour": f"{_command('churn')} ingest --every 1h",
         "stop": f"{_command('churn')} vault stop (all else ends by itself); make demo-clean removes everything",
     }

@@ -19,6 +19,7 @@ from cli import (
     stack,
     status,
     token,
+    train,
     upkeep,
     vault,
 )
@@ -57,6 +58,7 @@ app.command("status")(status.status)
 app.command("repair")(status.repair)
 app.command("reproduce")(reproduce.reproduce)
 app.command("snapshot")(snapshot.snapshot)
+app.command("train")(train.train)
 app.command("token")(token.token)
 app.command("upkeep")(upkeep.upkeep)
 app.add_typer(ledger.app, name="ledger")

@@ -21,8 +21,8 @@ from churn.promotion.lake_data import LakeData
 from churn.promotion.request import PromotionRequest
 from churn.promotion.rules import decided_before, incumbent_of, require_promotable
 from churn.promotion.stage import Target
-from materializers.judgement import JudgementMaterializer
 from materializers.request import RequestMaterializer
+from materializers.verdict import JudgementMaterializer
 from stacks.environment import active_settings
 from steps.guard import failing_closed
 from steps.registry import Registry, active_ledger, active_registry

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
+from churn.bundle.manifest import Lineage
 from churn.lake.pins import unpin
 from churn.ledger.entry import Draft, Entry
 from churn.ledger.errors import DecisionRefused
@@ -19,9 +20,11 @@ PATIENCE = timedelta(hours=1)
 
 _ACTOR = "training"
 
+Commit = Callable[[Sequence[RegisteredModel], Lineage], tuple[Entry, ...]]
+
 
 @contextmanager
-def registering(ledger: Ledger, run: str) -> Iterator[Callable[[tuple[RegisteredModel, ...]], tuple[Entry, ...]]]:
+def registering(ledger: Ledger, run: str) -> Iterator[Commit]:
     """Enter that a run is about to register versions; the body commits them by calling what it is given.
 
     A body that fails must have taken its versions back: the registration is then entered as undone.
@@ -29,7 +32,12 @@ def registering(ledger: Ledger, run: str) -> Iterator[Callable[[tuple[Registered
     facts = {"run": run, "process": _process()}
     (begun,) = ledger.record(lambda entries: [Draft(decision="registered", phase="intent", actor=_ACTOR, facts=facts)])
 
-    def commit(models: tuple[RegisteredModel, ...]) -> tuple[Entry, ...]:
+    def commit(models: Sequence[RegisteredModel], lineage: Lineage) -> tuple[Entry, ...]:
+        learned = {
+            "run": run,
+            "cutoff": lineage.cutoffs.test.isoformat(),
+            **{f"table {name}": str(table.version) for name, table in sorted(lineage.snapshot.tables.items())},
+        }
         drafts = [
             Draft(
                 decision="registered",
@@ -38,7 +46,7 @@ def registering(ledger: Ledger, run: str) -> Iterator[Callable[[tuple[Registered
                 version=model.version,
                 stage="none",
                 bundle_digest=model.digest,
-                facts={"run": run, "candidate": model.candidate},
+                facts={**learned, "candidate": model.candidate},
             )
             for model in models
         ]

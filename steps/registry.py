@@ -275,6 +275,11 @@ def _kinds_of_silence() -> tuple[type[Exception], ...]:
     return MlflowException, requests.RequestException, SQLAlchemyError, ConnectionError
 
 
+def utc_now() -> datetime:
+    """The machine's clock, which dates the entries of the ledger."""
+    return datetime.now(UTC)
+
+
 def active_registry() -> Registry:
     """Return the registry of the active stack."""
     return Registry(active_settings().model_name)
@@ -282,4 +287,4 @@ def active_registry() -> Registry:
 
 def active_ledger() -> Ledger:
     """Return the ledger of the active stack's lake."""
-    return Ledger(active_settings().lake.url, lambda: datetime.now(UTC))
+    return Ledger(active_settings().lake.url, utc_now)

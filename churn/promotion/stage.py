@@ -1,6 +1,5 @@
-"""Where a version stands, and where it can be promoted to."""
+"""Where a version can be promoted to."""
 
 from typing import Literal
 
-Stage = Literal["none", "staging", "production", "archived"]
 Target = Literal["staging", "production"]

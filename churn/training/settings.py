@@ -85,3 +85,21 @@ class TrainingSettings(Frozen):
         default=10_000, ge=1, description="training rows kept with the model, to compare live traffic with"
     )
     golden_rows: int = Field(default=16, ge=1, description="rows whose predictions are kept to check an installation")
+
+
+class TriggerSettings(Frozen):
+    """When `churn train --if-needed` trains; any one reason is enough."""
+
+    every_hours: float | None = Field(
+        default=24,
+        gt=0,
+        description="hours after the last registered training, if anything was ingested since; null: never",
+    )
+    min_new_labels: int | None = Field(
+        default=10_000,
+        ge=1,
+        description="customers whose outcome has become known since the last training's test cutoff; null: never",
+    )
+    on_drift: bool = Field(
+        default=True, description="when the ledger holds a call for retraining since the last training"
+    )

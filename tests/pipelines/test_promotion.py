@@ -2,16 +2,20 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
 
+import click.testing
 import pytest
 from zenml.client import Client
 from zenml.enums import RunWaitConditionResolution
-from zenml.models import PipelineRunResponse
+from zenml.models import PipelineRunResponse, RunWaitConditionResponse
 
+from churn.bundle.errors import BundleInvalid
 from churn.ledger.agreement import disagreements
-from churn.ledger.errors import DecisionRefused
+from churn.ledger.errors import DecisionRefused, LedgerBroken, VersionGone
 from churn.ledger.standing import Standing, standing
 from pipelines.promotion import promote_model
 from steps.registry import active_ledger, active_registry
@@ -19,58 +23,44 @@ from tests.trained import Trained, configure, inside, register_again
 
 pytestmark = pytest.mark.timeout(900)  # the one training counts to whichever test comes first
 
+EASY: Mapping[str, object] = {
+    "rounds": 100,
+    "max_data_age_days": None,
+    "ask_before": [],
+    "min_over_recency": -1,
+    "min_roc_auc": 0.5,
+}
+"""Settings under which a model made of a twentieth of the customers passes as a first one."""
 
-@pytest.fixture(autouse=True)
+Look = Callable[[RunWaitConditionResponse], None]
+
+
+@pytest.fixture(scope="module", autouse=True)
 def here(trained: Trained) -> Iterator[None]:
+    """A ledger of its own for this module; the lake's other tables stay."""
+    ledger = Path(trained.world.lake) / "ledger"
+    aside = ledger.with_name("ledger-aside")
     with inside(trained.root):
-        configure(trained.root, promotion={"rounds": 100, "max_data_age_days": None, "ask_before": [], "min_over_recency": -1, "min_roc_auc": 0.5})
+        ledger.rename(aside)
+        configure(trained.root, promotion=dict(EASY))
         yield
         configure(trained.root)
+    ledger.rename(ledger.with_name("ledger-of-promotions"))
+    aside.rename(ledger)
 
 
 def stands() -> Standing:
     return standing(active_ledger().entries())
 
 
+def agreed() -> bool:
+    return disagreements(stands(), active_registry().observe(active_ledger())) == ()
+
+
 def run(version: str, to_stage: str = "staging", *, ask: bool = False) -> PipelineRunResponse:
     found = promote_model(version=version, to_stage=to_stage, ask=ask)
     assert found is not None
     return Client().get_pipeline_run(found.id)
-
-
-def test_a_first_model_goes_to_staging(trained: Trained) -> None:
-    version = register_again(trained).models[0].version
-
-    done = run(version)
-
-    assert done.status == "completed"
-    assert stands().holder("staging") == version
-    assert disagreements(stands(), active_registry().observe(active_ledger())) == ()
-
-
-def answer(result: bool) -> Callable[[], None]:
-    """Return what answers the first question that is asked, as the dashboard's button does."""
-
-    def look() -> None:
-        client = Client()
-        for _ in range(600):
-            waiting = client.list_run_wait_conditions(status="pending").items
-            if waiting:
-                client.resolve_run_wait_condition(
-                    waiting[0].id, resolution=RunWaitConditionResolution.CONTINUE, result=result
-                )
-                return
-            time.sleep(0.1)
-
-    return look
-
-
-@contextmanager
-def answering(look: Callable[[], None]) -> Iterator[None]:
-    thread = threading.Thread(target=look)
-    thread.start()
-    yield
-    thread.join()
 
 
 def decisions(since: int) -> list[tuple[str, str, str | None, str | None, str]]:
@@ -80,42 +70,198 @@ def decisions(since: int) -> list[tuple[str, str, str | None, str | None, str]]:
     ]
 
 
-def test_a_person_approves(trained: Trained) -> None:
-    version = stands().holder("staging")
-    assert version is not None
-    since = len(active_ledger().entries())
+@contextmanager
+def answering(answer: Look) -> Iterator[None]:
+    """Do this with the first question that is asked."""
 
-    with answering(answer(True)):
-        done = run(version, "production", ask=True)
+    def look() -> None:
+        for _ in range(1200):
+            waiting = Client().list_run_wait_conditions(status="pending", hydrate=True).items
+            if waiting:
+                answer(waiting[0])
+                return
+            time.sleep(0.1)
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    yield
+    thread.join()
+
+
+def by_client(result: bool) -> Look:
+    def answer(waiting: RunWaitConditionResponse) -> None:
+        Client().resolve_run_wait_condition(waiting.id, RunWaitConditionResolution.CONTINUE, result=result)
+
+    return answer
+
+
+def by_command(result: str) -> Look:
+    def answer(waiting: RunWaitConditionResponse) -> None:
+        from zenml.cli.cli import cli
+
+        words = ["pipeline", "runs", "wait-conditions", "resolve", str(waiting.id), "--resolution", "continue"]
+        done = click.testing.CliRunner().invoke(cli, [*words, "--result", result])
+        assert done.exit_code == 0, done.output
+
+    return answer
+
+
+def test_a_model_goes_to_staging_by_the_gate_and_to_production_by_a_person(trained: Trained) -> None:
+    first, second, _ = (model.version for model in register_again(trained).models)
+    began = len(active_ledger().entries())
+
+    assert run(first).status == "completed"
+
+    assert decisions(began) == [
+        ("promoted", "intent", first, "staging", "default"),
+        ("promoted", "committed", first, "staging", "default"),
+    ]
+    assert stands().holder("staging") == first
+    assert agreed()
+
+    began = len(active_ledger().entries())
+    asked: list[str | None] = []
+
+    def read_and_approve(waiting: RunWaitConditionResponse) -> None:
+        asked.append(waiting.question)
+        by_command("true")(waiting)
+
+    with answering(read_and_approve):
+        done = run(first, "production", ask=True)
 
     assert done.status == "completed"
-    assert decisions(since) == [
-        ("approved", "committed", version, "production", "default"),
-        ("promoted", "intent", version, "production", "default"),
-        ("promoted", "committed", version, "production", "default"),
+    assert f"Promote version {first} to production?" in str(asked[0])
+    assert decisions(began) == [
+        ("approved", "committed", first, "production", "default"),
+        ("promoted", "intent", first, "production", "default"),
+        ("promoted", "committed", first, "production", "default"),
     ]
-    assert stands().holder("production") == version
-    assert stands().holder("staging") is None
-    assert disagreements(stands(), active_registry().observe(active_ledger())) == ()
+    assert (stands().holder("production"), stands().holder("staging")) == (first, None)
+    assert agreed()
+    judged = done.steps["judge_promotion"].outputs
+    assert {page.type for name in ("judgement", "model_card") for page in judged[name][0].visualizations or []} == {
+        "html"
+    }
 
-
-def test_a_step_that_is_none_is_refused(trained: Trained) -> None:
-    version = stands().holder("production")
-    assert version is not None
     with pytest.raises(DecisionRefused, match="in production already"):
-        run(version, "production")
+        run(first, "production")
     with pytest.raises(DecisionRefused, match="stages only go forward"):
-        run(version, "staging")
+        run(first, "staging")
+    with pytest.raises(DecisionRefused, match=r"may not go to staging.*has decided before"):
+        run(second)
+    assert stands().stages[second] == "none"
+
+
+def test_a_person_rejects(trained: Trained, ledger_anew: None) -> None:
+    version = register_again(trained).models[0].version
+    began = len(active_ledger().entries())
+
+    with answering(by_client(False)):
+        done = run(version, ask=True)
+
+    assert done.status == "completed"
+    assert done.steps["change_stage"].outputs["outcome"][0].load() == "rejected"
+    assert decisions(began) == [("rejected", "committed", version, "staging", "default")]
+    assert stands().stages[version] == "none"
+    assert agreed()
+
+
+def test_a_request_expires_and_the_gate_is_asked_again(
+    trained: Trained, ledger_anew: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = register_again(trained).models[0].version
+    began = len(active_ledger().entries())
+    configure(trained.root, promotion={**EASY, "approval_hours": 0.0001})
+
+    paused = run(version, ask=True)
+
+    assert paused.status == "paused"
+    assert decisions(began) == [("expired", "committed", version, "staging", "churn")]
+
+    # An answer that comes too late counts for nothing: the run asks the gate, and the person, again.
+    configure(trained.root, promotion=dict(EASY))
+    (late,) = Client().list_run_wait_conditions(status="pending").items
+    Client().resolve_run_wait_condition(late.id, RunWaitConditionResolution.CONTINUE, result=True)
+    with answering(by_client(True)):
+        resume(paused)
+
+    done = Client().get_pipeline_run(paused.id)
+    assert done.status == "completed"
+    assert {"judge_promotion", "judge_promotion_2", "change_stage"} <= set(done.steps)
+    assert [decision for decision, *_ in decisions(began)] == ["expired", "approved", "promoted", "promoted"]
+    assert agreed()
+
+
+def resume(paused: PipelineRunResponse) -> None:
+    stack = Client().active_stack
+    assert paused.snapshot is not None
+    stack.orchestrator.resume_run(snapshot=paused.snapshot, run=paused, stack=stack)
+
+
+def test_what_nobody_can_promote_is_named(trained: Trained, ledger_anew: None) -> None:
+    version = register_again(trained).models[0].version
+    began = len(active_ledger().entries())
+
     with pytest.raises(DecisionRefused, match="the ledger knows no such version"):
         run("999")
-    with pytest.raises(DecisionRefused, match="no stage to promote to"):
+    with pytest.raises(DecisionRefused, match="no stage to promote to; there are staging and production"):
         run(version, "heaven")
+    with pytest.raises(DecisionRefused, match="promote it to staging first"):
+        run(version, "production")
+    assert decisions(began) == []
 
 
-def test_a_cutoff_decides_once(trained: Trained) -> None:
-    other = register_again(trained).models[1].version
+def test_a_bundle_that_was_altered_is_refused(trained: Trained, ledger_anew: None) -> None:
+    version = register_again(trained).models[0].version
+    uri = Client().get_artifact_version(str(active_registry().facts(version)["bundle_artifact"])).uri
+    card = Path(uri) / "card.html"
+    whole = card.read_bytes()
+    card.write_bytes(whole + b" ")
+    try:
+        with pytest.raises(BundleInvalid, match="altered since"):
+            run(version)
+    finally:
+        card.write_bytes(whole)
 
-    with pytest.raises(DecisionRefused, match="has decided before|earned|cutoff"):
-        run(other)
+    assert stands().stages[version] == "none"
 
-    assert stands().stages[other] == "none"
+
+def test_a_version_deleted_in_zenml_is_named(trained: Trained, ledger_anew: None) -> None:
+    version = register_again(trained).models[2].version
+    Client().delete_model_version(active_registry().version(version).id)
+
+    with pytest.raises(VersionGone, match="none in ZenML"):
+        run(version)
+
+    assert not agreed()
+
+
+def test_a_damaged_ledger_decides_nothing(trained: Trained, ledger_anew: None) -> None:
+    version = register_again(trained).models[0].version
+    (file,) = (Path(active_ledger().uri)).glob("*.parquet")
+    file.write_bytes(b"no parquet")
+
+    with pytest.raises(LedgerBroken, match="restore it from a copy"):
+        run(version)
+
+
+def test_a_clock_that_went_back_changes_nothing(
+    trained: Trained, ledger_anew: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = register_again(trained).models[0].version
+    ledger = active_ledger()
+    monkeypatch.setattr("steps.registry.utc_now", lambda: ledger.clock() - timedelta(days=1))
+
+    with pytest.raises(Exception, match="set the clock right"):
+        run(version)
+
+    assert stands().stages[version] == "none"
+    assert agreed()
+
+
+@pytest.fixture
+def ledger_anew(trained: Trained) -> None:
+    """Put what the tests before decided aside."""
+    ledger = Path(trained.world.lake) / "ledger"
+    if ledger.exists():
+        ledger.rename(ledger.with_name(f"ledger-{time.time_ns()}"))
