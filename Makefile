@@ -9,7 +9,7 @@ unexport PYTHONDONTWRITEBYTECODE VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo demo-clean test test-slow test-spark check format lock
+.PHONY: help setup services demo demo-clean test test-slow test-spark check format lock pictures
 
 help: ## List the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,6 +18,9 @@ setup: .venv/.ready ## Make .venv from the locked requirements (every other task
 
 .venv/.ready: requirements/install requirements/dev.lock pyproject.toml
 	@PYTHON="$(PYTHON)" requirements/install
+
+services: ## Install what tests need from Debian's packages: Chromium
+	@requirements/services
 
 demo: setup ## Replay a real data set, ingest it, train models, promote the best; SOURCE=online_retail, DATA=its folder, ASK=1
 	@$(BIN)/churn demo $(if $(SOURCE),--source "$(SOURCE)") $(if $(DATA),--data "$(DATA)") $(if $(ASK),--ask)
@@ -42,6 +45,9 @@ test-spark: setup .venv-spark/.ready ## Run the dbt project on Spark and compare
 	@$(BIN)/uv --quiet pip sync --python .venv-spark/bin/python --require-hashes \
 		--build-constraints requirements/spark.lock requirements/spark.lock
 	@touch $@
+
+pictures: setup services ## Take the screenshots of docs/images from the running platform
+	@CHURN_PICTURES="$(CURDIR)/docs/images" CHURN_REQUIRE_SERVICES=1 $(BIN)/pytest -q tests/dashboard $(ARGS)
 
 check: setup ## Lint, format, types, layers, and a collection of the tests
 	@$(BIN)/ruff check .

@@ -19,7 +19,10 @@ def promote_model(version: str, to_stage: str = "staging", ask: bool = False) ->
         ask: ask a person also where the settings do not.
     """
     for attempt in count(1):
-        judged = judge_promotion.submit(version, to_stage, attempt, ask).get_artifact("request")
+        judging = judge_promotion.with_options(
+            parameters={"version": version, "to_stage": to_stage, "attempt": attempt, "ask": ask}
+        )
+        judged = judging.submit().get_artifact("request")
         request = judged.load()
         if is_expired(request):
             continue

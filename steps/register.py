@@ -35,10 +35,14 @@ def register(trained_models: TrainedModels) -> Annotated[RegisteredModels, "regi
         discard_abandoned(ledger, registry, lake_url)
         with suppress(EntityExistsError):
             Client().create_model(registry.model, description="The chance that a customer leaves within the horizon.")
+        bundles = [_bundle_of(model) for model in trained_models.models]
         with registering(ledger, str(run.id)) as commit, all_or_nothing() as undo:
             place = _Place(registry.model, str(run.id), lake_url, ledger.uri)
-            models = tuple(_register(model, place, undo) for model in trained_models.models)
-            entries = commit(models)
+            models = tuple(
+                _register(model, bundle, place, undo)
+                for model, bundle in zip(trained_models.models, bundles, strict=True)
+            )
+            entries = commit(models, bundles[0].manifest.lineage)
         for entry in entries:
             registry.note(entry)
     log_metadata({model.candidate: model.version for model in models})
@@ -53,17 +57,21 @@ class _Place:
     ledger_uri: str
 
 
-def _register(model: TrainedModel, place: _Place, undo: Undo) -> RegisteredModel:
+def _bundle_of(model: TrainedModel) -> Bundle:
+    bundle = Client().get_artifact_version(model.artifact).load()
+    if not isinstance(bundle, Bundle) or bundle.digest != model.digest:
+        raise ChurnError(
+            f"{model.candidate}: the artifact {model.artifact} is not the bundle that was trained; train again"
+        )
+    return bundle
+
+
+def _register(model: TrainedModel, bundle: Bundle, place: _Place, undo: Undo) -> RegisteredModel:
     """Add one version; `undo` takes it back unless the others succeed too."""
     import mlflow
 
     client, tracker, name = Client(), mlflow.MlflowClient(), place.name
     artifact = client.get_artifact_version(model.artifact)
-    bundle = artifact.load()
-    if not isinstance(bundle, Bundle) or bundle.digest != model.digest:
-        raise ChurnError(
-            f"{model.candidate}: the artifact {model.artifact} is not the bundle that was trained; train again"
-        )
     tags = {"candidate": model.candidate, "bundle_digest": model.digest, RUN_TAG: place.run}
     tracked = mlflow.register_model(model.mlflow_model, name, tags=tags)
     undo(

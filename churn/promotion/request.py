@@ -36,8 +36,8 @@ class PromotionRequest(Frozen):
         instead = f" in place of version {self.holder}" if self.holder else ""
         return (
             f"Promote version {self.version} to {self.to_stage}{instead}? {self.verdict.reason} "
-            "The model card and the evidence are artifacts of this run. "
-            f"Answer by {self.expires_at:%Y-%m-%d %H:%M} UTC."
+            "The model card and the evidence are artifacts of this run. Answer true to approve or false to reject, "
+            f"by {self.expires_at:%Y-%m-%d %H:%M} UTC."
         )
 
     @property

@@ -93,13 +93,11 @@ class TriggerSettings(Frozen):
     every_hours: float | None = Field(
         default=24,
         gt=0,
-        description="hours after the last registered training, if anything was ingested since; null: never",
+        description="hours after the last training, if anything was ingested since; null: never",
     )
     min_new_labels: int | None = Field(
         default=10_000,
         ge=1,
         description="customers whose outcome has become known since the last training's test cutoff; null: never",
     )
-    on_drift: bool = Field(
-        default=True, description="when the ledger holds a call for retraining since the last training"
-    )
+    on_drift: bool = Field(default=True, description="when drift was recorded since the last training")

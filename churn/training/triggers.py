@@ -44,11 +44,12 @@ class Need(Frozen):
 
 
 def decide(known: Known, settings: TriggerSettings, now: datetime) -> Need:
-    """Say whether to train; a training that failed registered nothing, so it does not keep the next one from running."""
+    """Say whether to train; a training that failed has registered nothing, so the next one runs all the same."""
     if known.trained_at is None:
         return Need(decision="train", reasons=("no training has registered a model yet",))
     age = now - known.trained_at
-    for_it, against = [], []
+    for_it: list[str] = []
+    against: list[str] = []
     if settings.every_hours is not None:
         old = age >= timedelta(hours=settings.every_hours)
         fresh = known.activity != known.trained_on

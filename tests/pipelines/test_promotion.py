@@ -1,9 +1,6 @@
 """The promotion pipeline on a trained project: gate, person, ledger, ZenML and MLflow."""
 
-import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,78 +11,31 @@ from zenml.enums import RunWaitConditionResolution
 from zenml.models import PipelineRunResponse, RunWaitConditionResponse
 
 from churn.bundle.errors import BundleInvalid
-from churn.ledger.agreement import disagreements
 from churn.ledger.errors import DecisionRefused, LedgerBroken, VersionGone
-from churn.ledger.standing import Standing, standing
-from pipelines.promotion import promote_model
 from steps.registry import active_ledger, active_registry
+from tests.promoted import EASY, agreed, answering, decisions, fresh_ledger, run, stands
 from tests.trained import Trained, configure, inside, register_again
 
-pytestmark = pytest.mark.timeout(900)  # the one training counts to whichever test comes first
-
-EASY: Mapping[str, object] = {
-    "rounds": 100,
-    "max_data_age_days": None,
-    "ask_before": [],
-    "min_over_recency": -1,
-    "min_roc_auc": 0.5,
-}
-"""Settings under which a model made of a twentieth of the customers passes as a first one."""
+pytestmark = [
+    pytest.mark.timeout(900),  # the one training counts to whichever test comes first
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # of what ZenML imports to resume a run
+]
 
 Look = Callable[[RunWaitConditionResponse], None]
 
 
 @pytest.fixture(scope="module", autouse=True)
 def here(trained: Trained) -> Iterator[None]:
-    """A ledger of its own for this module; the lake's other tables stay."""
-    ledger = Path(trained.world.lake) / "ledger"
-    aside = ledger.with_name("ledger-aside")
-    with inside(trained.root):
-        ledger.rename(aside)
+    with inside(trained.root), fresh_ledger(trained):
         configure(trained.root, promotion=dict(EASY))
         yield
         configure(trained.root)
-    ledger.rename(ledger.with_name("ledger-of-promotions"))
-    aside.rename(ledger)
 
 
-def stands() -> Standing:
-    return standing(active_ledger().entries())
-
-
-def agreed() -> bool:
-    return disagreements(stands(), active_registry().observe(active_ledger())) == ()
-
-
-def run(version: str, to_stage: str = "staging", *, ask: bool = False) -> PipelineRunResponse:
-    found = promote_model(version=version, to_stage=to_stage, ask=ask)
-    assert found is not None
-    return Client().get_pipeline_run(found.id)
-
-
-def decisions(since: int) -> list[tuple[str, str, str | None, str | None, str]]:
-    return [
-        (entry.decision, entry.phase, entry.version, entry.stage, entry.actor)
-        for entry in active_ledger().entries()[since:]
-    ]
-
-
-@contextmanager
-def answering(answer: Look) -> Iterator[None]:
-    """Do this with the first question that is asked."""
-
-    def look() -> None:
-        for _ in range(1200):
-            waiting = Client().list_run_wait_conditions(status="pending", hydrate=True).items
-            if waiting:
-                answer(waiting[0])
-                return
-            time.sleep(0.1)
-
-    thread = threading.Thread(target=look)
-    thread.start()
-    yield
-    thread.join()
+@pytest.fixture
+def ledger_anew(trained: Trained) -> Iterator[None]:
+    with fresh_ledger(trained):
+        yield
 
 
 def by_client(result: bool) -> Look:
@@ -238,8 +188,8 @@ def test_a_version_deleted_in_zenml_is_named(trained: Trained, ledger_anew: None
 
 def test_a_damaged_ledger_decides_nothing(trained: Trained, ledger_anew: None) -> None:
     version = register_again(trained).models[0].version
-    (file,) = (Path(active_ledger().uri)).glob("*.parquet")
-    file.write_bytes(b"no parquet")
+    newest = max(Path(active_ledger().uri).glob("*.parquet"), key=lambda file: file.stat().st_mtime_ns)
+    newest.write_bytes(b"no parquet")
 
     with pytest.raises(LedgerBroken, match="restore it from a copy"):
         run(version)
@@ -257,11 +207,3 @@ def test_a_clock_that_went_back_changes_nothing(
 
     assert stands().stages[version] == "none"
     assert agreed()
-
-
-@pytest.fixture
-def ledger_anew(trained: Trained) -> None:
-    """Put what the tests before decided aside."""
-    ledger = Path(trained.world.lake) / "ledger"
-    if ledger.exists():
-        ledger.rename(ledger.with_name(f"ledger-{time.time_ns()}"))
