@@ -49,14 +49,19 @@ def change_stage(
         ChurnError: ZenML or MLflow could not follow; the change stays open, and the next command finishes it.
     """
     assert intent.version is not None
-    settle(ledger, follower)
     follower.check(intent.version)
 
     def decide(entries: Sequence[Entry]) -> Sequence[Draft]:
-        require(entries, standing(entries))
+        now = standing(entries)
+        if _pending(now) is not None:  # by another process: how it ends decides whether this one may begin
+            return []
+        require(entries, now)
         return [intent]
 
-    (opened,) = ledger.record(decide)
+    opened = None
+    while opened is None:
+        settle(ledger, follower)
+        opened = next(iter(ledger.record(decide)), None)
     settle(ledger, follower)
     ended = next(entry for entry in ledger.entries() if entry.change == opened.sequence and entry.phase != "intent")
     if ended.phase == "undone":
@@ -76,7 +81,7 @@ def settle(ledger: Ledger, follower: Follower) -> tuple[Entry, ...]:
     added: list[Entry] = []
     while True:
         now = standing(ledger.entries())
-        intent = next((intent for intent in now.unfinished if intent.decision in CHANGES_OF_STAGE), None)
+        intent = _pending(now)
         if intent is None:
             return tuple(added)
         if intent.version in follower.follow(now.with_done(intent)):
@@ -100,6 +105,10 @@ def agree(ledger: Ledger, follower: Follower) -> Collection[str]:
         missing = follower.follow(before)
         if standing(ledger.entries()).sequence == before.sequence:
             return missing
+
+
+def _pending(now: Standing) -> Entry | None:
+    return next((intent for intent in now.unfinished if intent.decision in CHANGES_OF_STAGE), None)
 
 
 def _end(ledger: Ledger, intent: Entry, phase: Phase, facts: dict[str, str]) -> tuple[Entry, ...]:
