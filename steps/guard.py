@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import sysconfig
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -74,6 +75,10 @@ def _reason(error: BaseException) -> str | None:
 def _place(error: Exception) -> str:
     """Name the innermost line of our own code the error passed through."""
     frames = traceback.extract_tb(error.__traceback__)
-    ours = [frame for frame in frames if "site-packages" not in frame.filename and frame.filename != __file__]
-    frame = (ours or frames)[-1]
+    frame = ([frame for frame in frames if _is_ours(frame.filename)] or frames)[-1]
     return f"{Path(frame.filename).parent.name}/{Path(frame.filename).name}:{frame.lineno}"
+
+
+def _is_ours(file: str) -> bool:
+    foreign = "site-packages" in file or file.startswith(("<", sysconfig.get_path("stdlib")))
+    return not foreign and file != __file__

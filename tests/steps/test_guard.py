@@ -74,6 +74,13 @@ def test_the_systems_reason_is_kept_and_the_file_it_names_is_not(sent: list[Aler
     assert [(alert.kind, alert.message.split(",")[0]) for alert in sent] == [("training_failed", "training stopped")]
 
 
+def test_the_place_is_ours_where_the_standard_library_failed(sent: list[Alert], tmp_path: Path) -> None:
+    with pytest.raises(StepFailed) as failure, failing_closed("run"):
+        (tmp_path / "missing" / "folder").mkdir()
+
+    assert "FileNotFoundError (No such file or directory) at steps/test_guard.py:" in str(failure.value)
+
+
 def test_a_tracker_whose_database_is_locked_is_named_through_what_wraps_it(sent: list[Alert], tmp_path: Path) -> None:
     def write() -> None:
         with sqlite3.connect(tmp_path / "db") as holder, sqlite3.connect(tmp_path / "db", timeout=0) as writer:
