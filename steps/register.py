@@ -21,6 +21,7 @@ from materializers.registered_models import RegisteredModelsMaterializer
 from stacks.environment import active_settings
 from steps.all_or_nothing import Undo, all_or_nothing
 from steps.guard import failing_closed
+from steps.held_back import held_back
 from steps.tracking import MODEL_NAME
 
 
@@ -39,6 +40,11 @@ def register(trained_models: TrainedModels) -> Annotated[RegisteredModels, "regi
 
 def _register(model: TrainedModel, lake_url: str, undo: Undo) -> RegisteredModel:
     """Add one version; `undo` takes it back unless the others succeed too."""
+    with held_back():
+        return _registered(model, lake_url, undo)
+
+
+def _registered(model: TrainedModel, lake_url: str, undo: Undo) -> RegisteredModel:
     import mlflow
 
     client, tracker = Client(), mlflow.MlflowClient()
