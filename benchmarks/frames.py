@@ -59,7 +59,7 @@ def snapshots(rows: int, cutoff: date, seed: int, features: int = 15) -> pl.Data
         "return_share": np.where(draw.uniform(size=rows) < 0.3, np.nan, draw.beta(1, 12, rows)),
         "constant": np.ones(rows),
         "never": [None] * rows,
-        "plan": plan,
+        "plan": plan.tolist(),
         "country": draw.choice(["DE", "FR", "GB", "PL", "MT"], rows, p=[0.5, 0.25, 0.14, 0.108, 0.002]),
         **{f.name: draw.normal(size=rows) for f in catalogue(features) if f.name.startswith("noise_")},
         "churned": draw.uniform(size=rows) < 1 / (1 + np.exp(-risk)),

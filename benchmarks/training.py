@@ -19,7 +19,9 @@ from benchmarks.frames import catalogue, lineage, split_frames
 Result = TypeVar("Result")
 CANDIDATES = ("logistic_regression", "random_forest", "hist_gradient_boosting")
 LIMIT = 90.0
-"""CPU seconds that training the three candidates may take."""
+"""CPU seconds that training the three candidates may take, judging and writing them included."""
+
+NOT_COUNTED = ("start-up (imports)", "generate frames")
 
 
 def main() -> None:
@@ -37,14 +39,14 @@ def main() -> None:
         print(f"{part:32} {costs[part]:8.2f} CPU s", flush=True)
         return result
 
-    timed("start-up (imports)", _import)
+    timed(NOT_COUNTED[0], _import)
     from churn.bundle.write import write_bundle
     from churn.training.judge import judge
     from churn.training.settings import TrainingSettings
     from churn.training.train import train_candidates
 
     settings, features = TrainingSettings(candidates=CANDIDATES), catalogue(options.features)
-    frames = timed("generate frames", lambda: split_frames(options.rows, options.rows // 5, features=options.features))
+    frames = timed(NOT_COUNTED[1], lambda: split_frames(options.rows, options.rows // 5, features=options.features))
     candidates = timed("train three candidates", lambda: train_candidates(frames, features, settings))
     for candidate in candidates:
         print(
@@ -55,8 +57,8 @@ def main() -> None:
         for candidate in candidates:
             write = partial(write_bundle, Path(folder) / candidate.name, candidate, frames, report, settings)
             timed(f"bundle {candidate.name}", partial(write, lineage(frames)))
-    trained = costs["train three candidates"]
-    print(f"training took {trained:.1f} of at most {LIMIT:.0f} CPU s: {'good' if trained <= LIMIT else 'TOO SLOW'}")
+    total = sum(cost for part, cost in costs.items() if part not in NOT_COUNTED)
+    print(f"beyond start-up {total:.1f} of at most {LIMIT:.0f} CPU s: {'good' if total <= LIMIT else 'TOO SLOW'}")
     print(json.dumps(costs))
 
 

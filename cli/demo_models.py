@@ -65,6 +65,11 @@ def print_models(models: Models) -> None:
         [
             *((name.replace("_", " "), *rest) for name, *rest in rows),
             ("recency only", "–", *_figures(report.recency.metrics)),
+            *(
+                [("in production", report.incumbent.name, *_figures(report.incumbent.metrics))]
+                if report.incumbent
+                else []
+            ),
         ],
     )
 

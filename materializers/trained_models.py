@@ -17,7 +17,9 @@ class TrainedModelsMaterializer(JsonModelMaterializer):
 
     def page(self, data: TrainedModels) -> str:
         """Draw the candidates beside the baselines, each figure with its interval."""
-        baselines = [baseline for baseline in (data.report.recency, data.report.incumbent) if baseline]
-        rows = [(model.candidate, data.report.models[model.candidate].metrics, False) for model in data.models]
-        rows += [(baseline.name.replace("_", " "), baseline.metrics, True) for baseline in baselines]
+        report = data.report
+        rows = [(model.candidate, report.models[model.candidate].metrics, "") for model in data.models]
+        rows.append((report.recency.name, report.recency.metrics, "baseline"))
+        if report.incumbent:
+            rows.append((report.incumbent.name, report.incumbent.metrics, "in production"))
         return render("trained_models.html.j2", title="Trained models", trained=data, shown=SHOWN, rows=rows)

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from churn.errors import ChurnError
 from churn.log import get_logger
+from steps.held_back import held_back
 
 log = get_logger(__name__)
 
@@ -27,7 +28,8 @@ def all_or_nothing() -> Iterator[Undo]:
     try:
         yield lambda what, undo: done.append((what, undo))
     except BaseException as error:
-        left = [what for what, undo in reversed(done) if not _succeeds(undo)]
+        with held_back():
+            left = [what for what, undo in reversed(done) if not _succeeds(undo)]
         if left:
             log.error("not_taken_back", left=left)
         if left and isinstance(error, Exception):

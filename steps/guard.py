@@ -1,6 +1,8 @@
 """What every step does about failure: alert, and keep raw values out of ZenML's record of it."""
 
 import os
+import sqlite3
+import sysconfig
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +12,14 @@ from churn.errors import ChurnError
 from churn.ingestion.alert import FailureKind
 from churn.ingestion.alerts import failure_alert
 from stacks.alerts import send_alerts
+
+_SAID_BY_SQLITE = (
+    "database is locked",
+    "database or disk is full",
+    "attempt to write a readonly database",
+    "unable to open database file",
+    "disk I/O error",
+)
 
 
 class StepFailed(ChurnError):
@@ -44,14 +54,31 @@ def failing_closed(source: str, kind: FailureKind = "ingestion_failed") -> Itera
 
 def _kind(error: Exception) -> str:
     """Name the error, and the system's reason where there is one: `No space left on device` quotes nothing."""
+    reason = next((reason for cause in _causes(error) if (reason := _reason(cause))), None)
+    return f"{type(error).__name__} ({reason})" if reason else type(error).__name__
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
+def _reason(error: BaseException) -> str | None:
     if isinstance(error, OSError) and error.errno is not None:
-        return f"{type(error).__name__} ({os.strerror(error.errno)})"
-    return type(error).__name__
+        return os.strerror(error.errno)
+    if isinstance(error, sqlite3.OperationalError) and str(error) in _SAID_BY_SQLITE:
+        return str(error)
+    return None
 
 
 def _place(error: Exception) -> str:
     """Name the innermost line of our own code the error passed through."""
     frames = traceback.extract_tb(error.__traceback__)
-    ours = [frame for frame in frames if "site-packages" not in frame.filename and frame.filename != __file__]
-    frame = (ours or frames)[-1]
+    frame = ([frame for frame in frames if _is_ours(frame.filename)] or frames)[-1]
     return f"{Path(frame.filename).parent.name}/{Path(frame.filename).name}:{frame.lineno}"
+
+
+def _is_ours(file: str) -> bool:
+    foreign = "site-packages" in file or file.startswith(("<", sysconfig.get_path("stdlib")))
+    return not foreign and file != __file__

@@ -4,7 +4,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, get_args
 
 from zenml import get_step_context, log_metadata, step
-from zenml.client import Client
 from zenml.materializers.structured_string_materializer import StructuredStringMaterializer
 from zenml.types import HTMLString
 
@@ -25,6 +24,7 @@ from materializers.request import RequestMaterializer
 from materializers.verdict import JudgementMaterializer
 from stacks.environment import active_settings
 from steps.guard import failing_closed
+from steps.in_production import bundle_of
 from steps.registry import Registry, active_ledger, active_registry
 
 
@@ -98,17 +98,9 @@ def _target(to_stage: str) -> Target:
 
 def _contender(registry: Registry, stands: Standing, version: str) -> Contender:
     def opened() -> Bundle:
-        recorded = registry.version(version).run_metadata.get("bundle_artifact")
-        try:
-            bundle = Client().get_artifact_version(str(recorded)).load()
-        except (KeyError, FileNotFoundError):
-            raise BundleInvalid(
-                f"version {version}: its bundle {recorded} is gone from the artifact store; restore it from a copy"
-            ) from None
-        if not isinstance(bundle, Bundle) or bundle.digest != stands.digests.get(version):
-            raise BundleInvalid(
-                f"version {version}: the artifact {recorded} is not the bundle that the ledger names; restore it"
-            )
+        bundle = bundle_of(registry.version(version))
+        if bundle.digest != stands.digests.get(version):
+            raise BundleInvalid(f"version {version}: its artifact is not the bundle that the ledger names; restore it")
         return bundle
 
     return Contender(version, stands.digests[version], opened)

@@ -22,6 +22,7 @@ from materializers.registered_models import RegisteredModelsMaterializer
 from stacks.environment import active_settings
 from steps.all_or_nothing import Undo, all_or_nothing
 from steps.guard import failing_closed
+from steps.held_back import held_back
 from steps.registration import discard_abandoned, pin_holder, registering
 from steps.registry import LEDGER_URI_KEY, RUN_TAG, active_ledger, active_registry, run_tag
 
@@ -68,6 +69,11 @@ def _bundle_of(model: TrainedModel) -> Bundle:
 
 def _register(model: TrainedModel, bundle: Bundle, place: _Place, undo: Undo) -> RegisteredModel:
     """Add one version; `undo` takes it back unless the others succeed too."""
+    with held_back():
+        return _registered(model, bundle, place, undo)
+
+
+def _registered(model: TrainedModel, bundle: Bundle, place: _Place, undo: Undo) -> RegisteredModel:
     import mlflow
 
     client, tracker, name = Client(), mlflow.MlflowClient(), place.name

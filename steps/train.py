@@ -17,6 +17,7 @@ from materializers.trained_models import TrainedModelsMaterializer
 from stacks.environment import CHECKOUT, active_settings, dbt_project, work_folder
 from steps.code_version import code_version, lock_digest
 from steps.guard import failing_closed
+from steps.in_production import in_production
 from steps.tracking import record_bundle
 
 
@@ -44,6 +45,7 @@ def train(feature_set: FeatureSet) -> Annotated[TrainedModels, "trained_models"]
                 ),
                 out=Path(folder),
                 ids=RunIds(created_at=datetime.now(UTC), zenml_run=str(run.id)),
+                incumbent=in_production(),
             )
             models = tuple(_kept(bundle, zenml_run=str(run.id)) for bundle in experiment.bundles)
     log_metadata(

@@ -45,6 +45,16 @@ def fresh_ledger(trained: Trained) -> Iterator[None]:
         agree(active_ledger(), active_registry())
 
 
+def put_live(version: str) -> None:
+    """Enter in the ledger that a version is in production, as a promotion long ago did."""
+    from churn.ledger.entry import Draft
+    from steps.registry import active_ledger
+
+    registered = Draft(decision="registered", actor="training", version=version)
+    promoted = Draft(decision="promoted", actor="ada", version=version, stage="production")
+    active_ledger().record(lambda entries: [registered, promoted])
+
+
 def stands() -> "Standing":
     """Return what the ledger says now."""
     from churn.ledger.standing import standing

@@ -60,6 +60,10 @@ def render_card(manifest: Manifest, report: EvaluationReport, reference: pl.Data
         metrics=[(_METRICS[name], _row(name, model, report)) for name in METRICS],
         others=[other for other in report.models.values() if other.name != model.name],
         gain=model.over_recency["roc_auc"],
+        over_incumbent=[
+            (_METRICS[name].title, _figure(name, estimate, sign="+"))
+            for name, estimate in (model.over_incumbent or {}).items()
+        ],
         figure=_figure,
         charts={
             "roc": charts.roc(model),
@@ -81,8 +85,8 @@ class _Figure(NamedTuple):
     range: str
 
 
-def _figure(name: Metric, estimate: Estimate) -> _Figure:
-    digits = _METRICS[name].digits
+def _figure(name: Metric, estimate: Estimate, sign: str = "-") -> _Figure:
+    digits = f"{sign}z{_METRICS[name].digits}"
     if estimate.value is None:
         return _Figure("–", "undefined here")
     if estimate.low is None or estimate.high is None:
@@ -93,7 +97,7 @@ def _figure(name: Metric, estimate: Estimate) -> _Figure:
 
 
 def _number(value: float, digits: str) -> str:
-    return format(value, f"z{digits}").replace("-", "−")
+    return format(value, digits).replace("-", "−")
 
 
 class _Row(NamedTuple):

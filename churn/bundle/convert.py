@@ -13,6 +13,7 @@ from skl2onnx.common._topology import Operator, Scope
 from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 from sklearn.pipeline import Pipeline
 
+from churn.bundle.errors import BundleRefused
 from churn.features.catalogue import Feature
 from churn.training.categories import Categories
 from churn.training.numbers import Numbers
@@ -25,25 +26,51 @@ def to_onnx(pipeline: Pipeline, catalogue: Sequence[Feature]) -> bytes:
     """Return the model's bytes; equal pipelines give equal bytes.
 
     Every feature is an input of shape rows × 1, float32 or string; the output has shape rows × 1.
+
+    Raises:
+        BundleRefused: names the first step that has no ONNX form.
     """
+    try:
+        model = _converted(pipeline, catalogue)
+    except Exception as error:
+        # The converters of skl2onnx and of others raise all there is, from KeyError to NotImplementedError.
+        name, estimator = _first_without_onnx(pipeline, catalogue)
+        raise BundleRefused(
+            f"{type(estimator).__name__}, the step {name} of its pipeline, cannot be converted to ONNX "
+            f"({type(error).__name__}); use steps that convert (docs/extending.md)"
+        ) from error
+    _leave_the_probability(model.graph)
+    onnx.checker.check_model(model)
+    return bytes(model.SerializeToString(deterministic=True))
+
+
+def _converted(pipeline: Pipeline, catalogue: Sequence[Feature]) -> onnx.ModelProto:
     with warnings.catch_warnings():
         # skl2onnx writes some integers of a tree as bool, which protobuf will refuse from version 7.34 on.
         warnings.filterwarnings("ignore", message="Field onnx.AttributeProto.ints", category=DeprecationWarning)
-        model = convert_sklearn(
+        model: onnx.ModelProto = convert_sklearn(
             pipeline,
             name="churn",
             initial_types=[
                 (feature.name, (FloatTensorType if feature.kind == "numeric" else StringTensorType)([None, 1]))
                 for feature in catalogue
             ],
-            options={id(pipeline): {"zipmap": False}},
+            options={id(pipeline): {"zipmap": False}} if hasattr(pipeline, "predict_proba") else None,
             target_opset=_OPSET,
             custom_conversion_functions={Numbers: _convert_numbers, Categories: _convert_categories},
             custom_shape_calculators={Numbers: _shape_of_numbers, Categories: _shape_of_categories},
         )
-    _leave_the_probability(model.graph)
-    onnx.checker.check_model(model)
-    return bytes(model.SerializeToString(deterministic=True))
+    return model
+
+
+def _first_without_onnx(pipeline: Pipeline, catalogue: Sequence[Feature]) -> tuple[str, object]:
+    *before, (last, model) = pipeline.steps
+    for count, (name, step) in enumerate(before, start=1):
+        try:
+            _converted(Pipeline(before[:count]), catalogue)
+        except Exception:
+            return name, step
+    return last, getattr(model, "estimator", model)
 
 
 class _Nodes:

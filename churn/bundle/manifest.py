@@ -20,8 +20,9 @@ from churn.training.settings import TrainingSettings
 MANIFEST = "manifest.json"
 MODEL = "model.onnx"
 REFERENCE = "reference.parquet"
+TRANSFORMED = "transformed.parquet"
 CARD = "card.html"
-FILES = (MODEL, REFERENCE, CARD)
+FILES = (MODEL, REFERENCE, TRANSFORMED, CARD)
 
 _OUTSIDE_THE_DIGEST = {"digest", "run"}
 

@@ -15,12 +15,13 @@ import polars.selectors as cs
 from churn.bundle.bundle import Bundle, inputs_of, open_bundle, open_session, run
 from churn.bundle.card import render_card
 from churn.bundle.convert import OUTPUT, to_onnx
-from churn.bundle.errors import BundleInvalid
+from churn.bundle.errors import BundleInvalid, BundleRefused
 from churn.bundle.manifest import (
     CARD,
     MANIFEST,
     MODEL,
     REFERENCE,
+    TRANSFORMED,
     GoldenRow,
     InputColumn,
     Lineage,
@@ -29,6 +30,7 @@ from churn.bundle.manifest import (
     sha256,
 )
 from churn.bundle.parity import adversarial_rows, check_parity
+from churn.bundle.transformed import transformed_sample
 from churn.evaluation.importance import permutation_importance
 from churn.evaluation.metrics import Floats
 from churn.evaluation.report import EvaluationReport
@@ -67,20 +69,23 @@ def write_bundle(
         BundleRefused: the ONNX model does not answer like the fitted pipeline; nothing is written.
         BundleInvalid: `path` holds something else already.
     """
-    model = to_onnx(candidate.pipeline, candidate.catalogue)
-    session = open_session(model)
 
     def served(frame: pl.DataFrame) -> Floats:
         return run(session, OUTPUT, inputs_of(frame, candidate.catalogue))
 
     hostile = adversarial_rows(frames.train, candidate.catalogue, settings.seed)
-    parity = check_parity(
-        candidate.score,
-        served,
-        [*frames.named, ("adversarial rows", hostile)],
-        candidate.threshold,
-        settings.parity_tolerance,
-    )
+    try:
+        model = to_onnx(candidate.pipeline, candidate.catalogue)
+        session = open_session(model)
+        parity = check_parity(
+            candidate.score,
+            served,
+            [*frames.named, ("adversarial rows", hostile)],
+            candidate.threshold,
+            settings.parity_tolerance,
+        )
+    except BundleRefused as refused:
+        raise BundleRefused(f"{candidate.name}: {refused}") from refused
     reference = _reference(frames.train, candidate.catalogue, settings)
     reference = reference.with_columns(pl.Series(OUTPUT, served(reference), dtype=pl.Float32))
     judged = report.models[candidate.name]
@@ -119,6 +124,9 @@ def write_bundle(
     contents = {
         MODEL: model,
         REFERENCE: _parquet(reference),
+        TRANSFORMED: _parquet(
+            transformed_sample(candidate.pipeline, candidate.catalogue, reference, settings.transformed_rows)
+        ),
         CARD: render_card(draft, report, reference).encode(),
     }
     manifest = draft.model_copy(update={"files": {name: sha256(content) for name, content in contents.items()}})

@@ -47,26 +47,33 @@ class Draws:
         return float((self.resampled[metric] > other.resampled[metric]).mean())
 
 
-def bootstrap(scored: Scored, customers: pl.Series, costs: Costs, rounds: int, seed: int) -> Draws:
-    """Measure `scored` on all rows and on `rounds` resamples of its customers.
+def bootstrap(
+    models: Sequence[Scored], customers: pl.Series, costs: Costs, rounds: int, seed: int
+) -> tuple[Draws, ...]:
+    """Measure every model on all rows and on `rounds` resamples of their customers, which all models share.
 
-    The same customers, rounds and seed give the same resamples for every model.
+    The same customers, rounds and seed give the same resamples.
     """
     # Not by way of Categorical, whose codes depend on what this process has seen before.
     codes = customers.rank("dense").to_numpy().astype(np.intp) - 1
     people = int(codes.max()) + 1
     draw = np.random.default_rng(seed)
     step = max(1, _CELLS // len(codes))
-    parts = []
+    parts: list[list[dict[Metric, Floats]]] = [[] for _ in models]
     for first in range(0, rounds, step):
         counts = [
             np.bincount(draw.integers(people, size=people), minlength=people) for _ in range(min(step, rounds - first))
         ]
-        parts.append(measure(scored, np.array(counts, dtype=np.float64)[:, codes], costs))
-    whole = measure(scored, np.ones((1, len(codes))), costs)
-    return Draws(
-        {name: float(whole[name][0]) for name in METRICS},
-        {name: np.concatenate([part[name] for part in parts]) for name in METRICS},
+        weights = np.array(counts, dtype=np.float64)[:, codes]
+        for scored, measured in zip(models, parts, strict=True):
+            measured.append(measure(scored, weights, costs))
+    every = np.ones((1, len(codes)))
+    return tuple(
+        Draws(
+            {name: float(values[0]) for name, values in measure(scored, every, costs).items()},
+            {name: np.concatenate([part[name] for part in measured]) for name in METRICS},
+        )
+        for scored, measured in zip(models, parts, strict=True)
     )
 
 

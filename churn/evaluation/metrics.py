@@ -43,7 +43,7 @@ class Scored:
 
 def roc_auc(churned: NDArray[np.bool_], score: Floats) -> float:
     """Return the chance that a customer who churned scores above one who stayed; NaN where one side is missing."""
-    return float(_Ranked.of(churned, score).under(np.ones((1, len(score)))).roc_auc[0])
+    return float(_Ranked.of(churned, score).tally(np.ones((1, len(score)))).roc_auc[0])
 
 
 def measure(scored: Scored, weights: Floats, costs: Costs) -> dict[Metric, Floats]:
@@ -55,7 +55,7 @@ def measure(scored: Scored, weights: Floats, costs: Costs) -> dict[Metric, Float
     """
     ranked = _Ranked.of(scored.churned, scored.score)
     w = weights[:, ranked.order]
-    tally = ranked.under(weights)
+    tally = ranked.tally(w)
     acted = int(np.searchsorted(-ranked.score, -scored.threshold, side="right"))
     hits = (w[:, :acted] @ ranked.churned[:acted]).astype(np.float64)
     contacted = w[:, :acted].sum(axis=1)
@@ -94,8 +94,8 @@ class _Ranked:
         starts = np.flatnonzero(np.diff(ranked, prepend=np.inf)) if len(ranked) else np.empty(0, dtype=np.intp)
         return cls(order, churned[order].astype(np.float64), ranked, starts)
 
-    def under(self, weights: Floats) -> "_Tally":
-        w = weights[:, self.order]
+    def tally(self, w: Floats) -> "_Tally":
+        """Take weights in the order of the ranks."""
         positive = w * self.churned
         if len(self.starts) == len(self.order):
             return _Tally(positive, w)
@@ -125,9 +125,11 @@ class _Tally:
             return np.asarray((self._positive * precision).sum(axis=1) / self.positives)
 
     def captured(self, top: Floats) -> Floats:
-        taken = np.clip(top[:, None] - (self._reached - self._every), 0, self._every)
-        share = taken / np.where(self._every > 0, self._every, 1)
-        return np.asarray((share * self._positive).sum(axis=1))
+        last = max(np.searchsorted(reached, most) for reached, most in zip(self._reached, top, strict=True)) + 1
+        every = self._every[:, :last]
+        taken = np.clip(top[:, None] - (self._reached[:, :last] - every), 0, every)
+        share = taken / np.where(every > 0, every, 1)
+        return np.asarray((share * self._positive[:, :last]).sum(axis=1))
 
 
 def _calibration_error(ranked: _Ranked, w: Floats) -> Floats:

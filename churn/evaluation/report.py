@@ -4,7 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 from pydantic import Field
 
 from churn.evaluation.bootstrap import Draws, Estimate, bootstrap
@@ -66,6 +68,9 @@ class EvaluationReport(Frozen):
     models: dict[str, ModelReport]
     recency: BaselineReport
     incumbent: BaselineReport | None
+    incumbent_left_out: str | None = Field(
+        default=None, description="why the model in production does not stand here, although there is one"
+    )
 
     @property
     def base_rate(self) -> float:
@@ -105,36 +110,24 @@ def evaluate(
     """
     churned = test["churned"].cast(pl.Boolean).to_numpy()
 
-    def draws(scored: Scored, rows: pl.DataFrame) -> Draws:
-        return bootstrap(scored, rows["customer_id"], costs, settings.bootstrap_rounds, seed)
-
-    def whole(predictions: Predictions) -> tuple[Scored, Draws]:
-        scored = Scored(churned, predictions.scores, predictions.threshold)
-        return scored, draws(scored, test)
+    def draws(said: Sequence[Predictions], rows: NDArray[np.bool_]) -> tuple[Draws, ...]:
+        scored = [Scored(churned, one.scores, one.threshold).where(rows) for one in said]
+        customers = test["customer_id"].filter(pl.Series(rows))
+        return bootstrap(scored, customers, costs, settings.bootstrap_rounds, seed)
 
     def minus(mine: Draws, other: Draws) -> Estimates:
         return mine.minus(other, COMPARED, settings.confidence)
 
-    def by_segment(scored: Scored) -> tuple[SegmentReport, ...]:
-        return tuple(
-            SegmentReport(
-                column=column,
-                value=value,
-                rows=int(rows.sum()),
-                churned=int(churned[rows].sum()),
-                metrics=draws(scored.where(rows), test.filter(pl.Series(rows))).estimates(settings.confidence),
-            )
-            for column, value, rows in segments_of(test, settings)
-        )
-
-    _, of_recency = whole(recency)
-    of_incumbent = whole(incumbent)[1] if incumbent else None
+    everybody = np.ones(len(churned), dtype=np.bool_)
+    of_recency, *rest = draws([recency, *models, *([incumbent] if incumbent else [])], everybody)
+    of_incumbent = rest[len(models)] if incumbent else None
+    segments = [(segment, draws(models, segment[2])) for segment in segments_of(test, settings)]
     reports = {}
-    for predictions in models:
-        scored, mine = whole(predictions)
-        reports[predictions.name] = ModelReport(
-            name=predictions.name,
-            threshold=predictions.threshold,
+    for number, (said, mine) in enumerate(zip(models, rest, strict=False)):
+        scored = Scored(churned, said.scores, said.threshold)
+        reports[said.name] = ModelReport(
+            name=said.name,
+            threshold=said.threshold,
             metrics=mine.estimates(settings.confidence),
             over_recency=minus(mine, of_recency),
             over_incumbent=minus(mine, of_incumbent) if of_incumbent else None,
@@ -142,7 +135,16 @@ def evaluate(
             precision_recall=pr_curve(scored),
             calibration=calibration_bins(scored),
             profit=profit_curve(scored, costs),
-            segments=by_segment(scored),
+            segments=tuple(
+                SegmentReport(
+                    column=column,
+                    value=value,
+                    rows=int(rows.sum()),
+                    churned=int(churned[rows].sum()),
+                    metrics=drawn[number].estimates(settings.confidence),
+                )
+                for (column, value, rows), drawn in segments
+            ),
         )
     return EvaluationReport(
         cutoffs=tuple(test["cutoff"].unique().sort()),

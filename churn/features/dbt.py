@@ -67,7 +67,7 @@ class Dbt:
     def _cause(self, results: Path, output: str) -> str:
         """Say which test or model failed, and where its SQL is."""
         if not results.exists():
-            return f"dbt ended before it ran a model ({_last_line(output)}); see {self.work_dir / 'logs' / 'dbt.log'}"
+            return f"dbt ended before it ran a model ({_reason(output)}); see {self.work_dir / 'logs' / 'dbt.log'}"
         nodes = json.loads(results.read_text(encoding="utf-8"))["results"]
         for node in nodes:
             kind, _, *path = node["unique_id"].split(".")
@@ -79,7 +79,7 @@ class Dbt:
                 )
             if node["status"] == "error":
                 return f"dbt {kind} {name} failed ({_first_lines(node['message'])}); nothing was written"
-        return f"dbt failed ({_last_line(output)}); see {self.work_dir / 'logs' / 'dbt.log'}"
+        return f"dbt failed ({_reason(output)}); see {self.work_dir / 'logs' / 'dbt.log'}"
 
 
 def _inherited() -> dict[str, str]:
@@ -91,6 +91,7 @@ def _first_lines(message: str | None, lines: int = 3) -> str:
     return " ".join(line.strip() for line in (message or "no message").splitlines()[:lines])
 
 
-def _last_line(output: str) -> str:
+def _reason(output: str) -> str:
     lines = [line.strip() for line in output.splitlines() if line.strip()]
-    return lines[-1] if lines else "no message"
+    # On a full disk the log fails last and says nothing; the reason stands above it.
+    return next((line for line in reversed(lines) if "Error:" in line), lines[-1] if lines else "no message")

@@ -58,9 +58,13 @@ def compare(candidate: Bundle, incumbent: Bundle | None, rows: pl.DataFrame, set
     scored = {
         name: Scored(churned, _scores(name, model, rows), model.manifest.threshold) for name, model in models.items()
     }
-    draws = {name: measured.draws(one, rows[CUSTOMER]) for name, one in scored.items()}
-    _check_brier(candidate, draws["candidate"])
     base_rate = float(churned.mean())
+    baselines = {
+        "recency": Scored(churned, _by_recency(churned, rows, evaluation.recency_column), np.inf),
+        "nobody": Scored(churned, np.full(rows.height, base_rate), np.inf),
+    }
+    draws = measured.draws({**scored, **baselines}, rows[CUSTOMER])
+    _check_brier(candidate, draws["candidate"])
     return Comparison(
         sample=Sample(
             cutoff=candidate.manifest.lineage.cutoffs.test,
@@ -74,13 +78,7 @@ def compare(candidate: Bundle, incumbent: Bundle | None, rows: pl.DataFrame, set
         candidate=measured.figures(draws["candidate"]),
         incumbent=measured.figures(draws["incumbent"]) if incumbent else None,
         over_incumbent=measured.differences(draws["candidate"], draws["incumbent"]) if incumbent else None,
-        baselines=measured.baselines(
-            draws["candidate"],
-            recency=measured.draws(
-                Scored(churned, _by_recency(churned, rows, evaluation.recency_column), np.inf), rows[CUSTOMER]
-            ),
-            nobody=measured.draws(Scored(churned, np.full(rows.height, base_rate), np.inf), rows[CUSTOMER]),
-        ),
+        baselines=measured.baselines(draws["candidate"], recency=draws["recency"], nobody=draws["nobody"]),
         segments=tuple(
             measured.segment(column, value, chosen, scored, rows[CUSTOMER])
             for column, value, chosen in segments_of(rows, evaluation)
@@ -143,8 +141,9 @@ class _Measured:
     settings: PromotionSettings
     costs: Costs
 
-    def draws(self, scored: Scored, customers: pl.Series) -> Draws:
-        return bootstrap(scored, customers, self.costs, self.settings.rounds, self.settings.seed)
+    def draws(self, scored: Mapping[str, Scored], customers: pl.Series) -> dict[str, Draws]:
+        draws = bootstrap(list(scored.values()), customers, self.costs, self.settings.rounds, self.settings.seed)
+        return dict(zip(scored, draws, strict=True))
 
     def quality(self, draws: Draws) -> Quality:
         estimates = draws.estimates(self.settings.confidence)
@@ -186,7 +185,7 @@ class _Measured:
         customers: pl.Series,
     ) -> SegmentEvidence:
         people = customers.filter(pl.Series(chosen))
-        draws = {name: self.draws(one.where(chosen), people) for name, one in scored.items()}
+        draws = self.draws({name: one.where(chosen) for name, one in scored.items()}, people)
         mine, other = draws["candidate"], draws.get("incumbent")
         return SegmentEvidence(
             column=column,

@@ -7,6 +7,8 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from churn.training.numbers import names_of
+
 
 class Categories(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """One column for each frequent category; a rare one, or one never seen, is 0 in all of them.
@@ -38,3 +40,15 @@ class Categories(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         x = np.asarray(X, dtype=object)
         blocks = [x[:, [i]] == np.array(frequent, dtype=object)[None, :] for i, frequent in enumerate(self.frequent_)]
         return np.hstack(blocks).astype(np.float32)
+
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[np.object_]:
+        """Return the names of the columns, such as `plan=gold`."""
+        names = names_of(input_features, self.n_features_in_)
+        return np.array(
+            [
+                f"{name}={category}"
+                for name, frequent in zip(names, self.frequent_, strict=True)
+                for category in frequent
+            ],
+            dtype=object,
+        )

@@ -13,3 +13,7 @@ class LeakSuspected(ChurnError):
 
 class UnknownCandidate(ChurnError):
     """The settings name a candidate that does not exist."""
+
+
+class UnfitCandidate(ChurnError):
+    """A candidate came to nothing on rows that others can learn from."""

@@ -6,13 +6,18 @@ from pathlib import Path
 from churn.bundle.bundle import Bundle
 from churn.bundle.manifest import Lineage, RunIds
 from churn.bundle.write import write_bundle
+from churn.errors import ChurnError
 from churn.evaluation.report import EvaluationReport, Predictions
 from churn.features.catalogue import load_catalogue
 from churn.features.feature_set import FeatureSet
+from churn.log import get_logger
 from churn.training.frames import SplitFrames
+from churn.training.incumbent import Incumbent
 from churn.training.judge import judge
 from churn.training.settings import TrainingSettings
 from churn.training.train import train_candidates
+
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,7 @@ def run_experiment(
     lineage: Lineage,
     out: Path,
     ids: RunIds | None = None,
-    incumbent: Bundle | None = None,
+    incumbent: Incumbent | None = None,
 ) -> Experiment:
     """Train, judge and write every candidate of the settings.
 
@@ -62,7 +67,7 @@ def run_experiment(
         lineage: where data and program came from.
         out: folder for the bundles, one folder each, named after its candidate.
         ids: who made them and when.
-        incumbent: the model in production, judged on the same rows.
+        incumbent: the model in production, judged on the same rows; the report says so where that cannot be.
 
     Raises:
         UnfitData: the rows cannot make an honest model.
@@ -72,7 +77,8 @@ def run_experiment(
     catalogue = load_catalogue(dbt_dir)
     frames = split_frames(features)
     candidates = train_candidates(frames, catalogue, settings)
-    report = judge(candidates, frames, catalogue, settings, _predictions(incumbent, frames))
+    beside, left_out = _beside(incumbent, features, frames)
+    report = judge(candidates, frames, catalogue, settings, beside).model_copy(update={"incumbent_left_out": left_out})
     bundles = tuple(
         write_bundle(out / candidate.name, candidate, frames, report, settings, lineage, ids)
         for candidate in candidates
@@ -80,7 +86,14 @@ def run_experiment(
     return Experiment(report, bundles)
 
 
-def _predictions(incumbent: Bundle | None, frames: SplitFrames) -> Predictions | None:
+def _beside(
+    incumbent: Incumbent | None, features: FeatureSet, frames: SplitFrames
+) -> tuple[Predictions | None, str | None]:
+    """Return what the model in production says, or why it says nothing: a new model must not wait for a broken one."""
     if incumbent is None:
-        return None
-    return Predictions("production", incumbent.predict(frames.test), incumbent.manifest.threshold)
+        return None, None
+    try:
+        return incumbent.predictions(features, frames), None
+    except ChurnError as error:
+        log.warning("incumbent_left_out", incumbent=incumbent.name, reason=str(error))
+        return None, f"{incumbent.name}: {error}"

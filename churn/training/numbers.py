@@ -10,6 +10,11 @@ from sklearn.utils.validation import check_is_fitted
 Matrix = NDArray[np.float32]
 
 
+def names_of(given: ArrayLike | None, columns: int) -> NDArray[np.object_]:
+    """Return the names of a step's input columns; x0, x1, ... where it was fitted to a matrix without any."""
+    return np.array([f"x{i}" for i in range(columns)] if given is None else given, dtype=object)
+
+
 class Numbers(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Clips every column to the range it had in training, so that no input, infinity included, is out of reach.
 
@@ -46,3 +51,8 @@ class Numbers(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         if self.log:
             x = np.sign(x) * np.log(np.float32(1) + np.abs(x))
         return np.hstack([x, gaps[:, self.flagged_].astype(np.float32)])
+
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[np.object_]:
+        """Return the names of the columns, `recency_days=missing` for one that says where a number was missing."""
+        names = names_of(input_features, self.n_features_in_)
+        return np.concatenate([names, names[self.flagged_] + "=missing"])

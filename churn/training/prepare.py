@@ -29,7 +29,12 @@ def prepare(catalogue: Sequence[Feature], *, fill: bool, scale: bool) -> Pipelin
     ]
     return Pipeline(
         [
-            ("columns", ColumnTransformer([block for block in blocks if block[2]], sparse_threshold=0)),
+            (
+                "columns",
+                ColumnTransformer(
+                    [block for block in blocks if block[2]], sparse_threshold=0, verbose_feature_names_out=False
+                ),
+            ),
             ("varying", VarianceThreshold()),
         ]
     )

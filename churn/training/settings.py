@@ -84,6 +84,9 @@ class TrainingSettings(Frozen):
     reference_rows: int = Field(
         default=10_000, ge=1, description="training rows kept with the model, to compare live traffic with"
     )
+    transformed_rows: int = Field(
+        default=1_000, ge=1, description="of these, how many are also kept as the classifier sees them"
+    )
     golden_rows: int = Field(default=16, ge=1, description="rows whose predictions are kept to check an installation")
 
 

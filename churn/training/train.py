@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
@@ -15,7 +15,7 @@ from churn.features.catalogue import Feature
 from churn.log import get_logger
 from churn.training.calibrate import calibrate
 from churn.training.candidates import Fit, Found, Parameters, Problem, load_candidate
-from churn.training.errors import UnfitData
+from churn.training.errors import UnfitCandidate, UnfitData
 from churn.training.estimators import Matrix, Transformer, scores_of
 from churn.training.frames import SplitFrames, check, features_of, labels_of
 from churn.training.leaks import refuse_leaks
@@ -30,7 +30,8 @@ RECENCY_ONLY = "recency_only"
 class TrainedCandidate:
     """A fitted, calibrated pipeline from raw features to the probability of churn, and where to act.
 
-    `selection_auc` steered the search; `calibration_auc` did not, and decides between candidates.
+    `selection_auc` steered the search; `calibration_auc` did not, and decides between candidates. `known` holds
+    frames with their scores, so that large ones are scored once.
     """
 
     name: str
@@ -41,9 +42,13 @@ class TrainedCandidate:
     selection_auc: float
     calibration_auc: float
     fit_seconds: float
+    known: tuple[tuple[pl.DataFrame, Floats], ...] = field(default=(), compare=False, repr=False)
 
     def score(self, frame: pl.DataFrame) -> Floats:
         """Return the probability of churn of each row."""
+        for scored, scores in self.known:
+            if scored is frame:
+                return scores
         with threadpool_limits(limits=1):
             return scores_of(self.pipeline, features_of(frame, self.catalogue))
 
@@ -121,6 +126,8 @@ def _train(
         pipeline = Pipeline([*before, (last, calibrate(model, _through(before, calibration), churned))])
         scores = scores_of(pipeline, calibration)
         others = [scores_of(pipeline, rows) for rows in (problem.train, problem.selection)]
+    if not np.isfinite(np.concatenate([scores, *others])).all():
+        raise UnfitCandidate(f"{name}: gives scores that are no numbers; look at how its estimator divides")
     threshold = best_threshold(churned, scores, settings.costs, np.concatenate(others))
     trained = TrainedCandidate(
         name=name,
@@ -131,6 +138,7 @@ def _train(
         selection_auc=found.selection_auc,
         calibration_auc=roc_auc(churned, scores),
         fit_seconds=timer() - started,
+        known=tuple(zip((frames.calibration, frames.train, frames.selection), (scores, *others), strict=True)),
     )
     log.info("candidate_trained", candidate=name, calibration_auc=round(trained.calibration_auc, 4))
     return trained

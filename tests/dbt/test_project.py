@@ -3,6 +3,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from churn.features import dbt as module
 from churn.features.catalogue import load_catalogue
 from churn.features.dbt import FeatureBuildFailed
 
@@ -48,3 +49,11 @@ def test_documentation_describes_every_column_of_the_feature_table(dbt: "Dbt") -
 def test_a_command_dbt_does_not_know_says_what_dbt_said(dbt: "Dbt") -> None:
     with pytest.raises(FeatureBuildFailed, match=r"dbt ended before it ran a model .*no-such-option"):
         dbt.run(["build", "--no-such-option"], {})
+
+
+def test_the_reason_is_found_above_a_log_that_failed_too(dbt: "Dbt", monkeypatch: pytest.MonkeyPatch) -> None:
+    said = "Runtime Error\\n  IO Error: No space left on device\\n--- Logging error ---\\nArguments: ()"
+    monkeypatch.setattr(module, "_PROGRAM", f"print('{said}'); raise SystemExit(2)")
+
+    with pytest.raises(FeatureBuildFailed, match=r"before it ran a model \(IO Error: No space left on device\)"):
+        dbt.run(["build"], {})

@@ -1,7 +1,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import polars as pl
@@ -11,6 +11,7 @@ from zenml.client import Client
 from zenml.models import ModelVersionResponse
 
 from churn.bundle.bundle import Bundle
+from churn.bundle.errors import BundleInvalid
 from churn.features.feature_set import FeatureSet
 from churn.lake.pins import pinned_versions
 from churn.lake.snapshot import take_snapshot
@@ -18,6 +19,8 @@ from churn.training.frames import columns_of
 from churn.training.settings import BASELINE
 from materializers.data_snapshot import DataSnapshotMaterializer
 from steps.code_version import lock_digest
+from steps.in_production import in_production
+from tests.promoted import fresh_ledger, put_live
 from tests.reliability.canaries import leaks
 from tests.trained import (
     COMMIT,
@@ -37,6 +40,8 @@ from tests.trained import (
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
+
+    from churn.training.trained import TrainedModels
 
 pytestmark = pytest.mark.timeout(900)  # the one training counts to whichever test comes first
 CANDIDATES = [BASELINE, "random_forest", "hist_gradient_boosting"]
@@ -226,7 +231,18 @@ def test_no_person_and_no_secret_comes_out_of_the_lake(trained: Trained) -> None
     assert leaks(Path(trained.world.lake) / "customer_snapshots", [PERSON, SECRET]) == {}
 
 
-def test_a_recorded_snapshot_gives_the_same_features_after_new_data_came(trained: Trained) -> None:
+@pytest.fixture
+def live(trained: Trained, versions: dict[str, ModelVersionResponse]) -> Iterator[ModelVersionResponse]:
+    """The random forest, in production for the time of a test."""
+    version = versions["random_forest"]
+    with fresh_ledger(trained):
+        put_live(str(version.number))
+        yield version
+
+
+def test_a_recorded_snapshot_gives_the_same_features_after_new_data_came_beside_the_model_in_production(
+    trained: Trained, live: ModelVersionResponse, bundles: dict[str, Bundle]
+) -> None:
     from zenml import save_artifact
 
     recorded = save_artifact(features(trained).snapshot, "data_snapshot", materializer=DataSnapshotMaterializer)
@@ -237,6 +253,28 @@ def test_a_recorded_snapshot_gives_the_same_features_after_new_data_came(trained
 
     built = output(again, "build_features", "feature_set")
     assert isinstance(built, FeatureSet)
-    now = take_snapshot(trained.world.lake).tables["activity"].version
-    assert now > built.snapshot.tables["activity"].version
+    newest = take_snapshot(trained.world.lake).tables["activity"].version
+    assert newest > built.snapshot.tables["activity"].version
     assert built.digest == features(trained).digest
+    assert trained.models.report.incumbent is None
+    report = cast("TrainedModels", output(again, "train", "trained_models")).report
+    assert report.incumbent is not None
+    assert report.incumbent.name == f"version {live.number}"
+    then, now = bundles["random_forest"].manifest.metrics["brier"], report.incumbent.metrics["brier"]
+    assert now.value == pytest.approx(then.value, abs=1e-5)
+
+
+def test_a_version_in_production_that_no_training_made_is_said_to_be_left_out(trained: Trained) -> None:
+    client = Client()
+    version = client.create_model_version(MODEL_NAME)
+    with fresh_ledger(trained):
+        put_live(str(version.number))
+
+        found = in_production()
+
+        assert found is not None
+        assert found.name == f"version {version.number}"
+        with pytest.raises(BundleInvalid, match="names no bundle"):
+            found.load()
+    client.delete_model_version(version.id)
+    assert in_production() is None

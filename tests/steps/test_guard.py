@@ -1,6 +1,8 @@
 import errno
+import sqlite3
 import traceback
 from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
 
@@ -70,3 +72,36 @@ def test_the_systems_reason_is_kept_and_the_file_it_names_is_not(sent: list[Aler
     assert "OSError (No space left on device) at steps/test_guard.py" in str(failure.value)
     assert "canary" not in str(failure.value)
     assert [(alert.kind, alert.message.split(",")[0]) for alert in sent] == [("training_failed", "training stopped")]
+
+
+def test_the_place_is_ours_where_the_standard_library_failed(sent: list[Alert], tmp_path: Path) -> None:
+    with pytest.raises(StepFailed) as failure, failing_closed("run"):
+        (tmp_path / "missing" / "folder").mkdir()
+
+    assert "FileNotFoundError (No such file or directory) at steps/test_guard.py:" in str(failure.value)
+
+
+def test_a_tracker_whose_database_is_locked_is_named_through_what_wraps_it(sent: list[Alert], tmp_path: Path) -> None:
+    def write() -> None:
+        with sqlite3.connect(tmp_path / "db") as holder, sqlite3.connect(tmp_path / "db", timeout=0) as writer:
+            holder.execute("BEGIN EXCLUSIVE")
+            writer.execute("CREATE TABLE canary (id)")
+
+    def tracked() -> None:
+        try:
+            write()
+        except sqlite3.OperationalError as error:
+            raise RuntimeError(f"canary-4711 {error}") from error
+
+    with pytest.raises(StepFailed) as failure, failing_closed("run", "training_failed"):
+        tracked()
+
+    assert "RuntimeError (database is locked) at steps/test_guard.py" in str(failure.value)
+    assert "canary-4711" not in str(failure.value)
+
+
+def test_what_a_database_says_about_data_is_not_kept(sent: list[Alert]) -> None:
+    with pytest.raises(StepFailed) as failure, failing_closed("run", "training_failed"):
+        raise sqlite3.OperationalError("no such column: canary-4711")
+
+    assert "canary-4711" not in str(failure.value)

@@ -20,14 +20,15 @@ def fit(problem: Problem, settings: TrainingSettings) -> Found:
     train = keep.transform(train)
     rows = min(tried.rows_per_tree, len(train))
 
-    def forest(parameters: Parameters, trees: int = tried.search_trees) -> RandomForestClassifier:
+    def forest(parameters: Parameters) -> RandomForestClassifier:
         model = RandomForestClassifier(
-            n_estimators=trees,
+            n_estimators=min(tried.search_trees, tried.trees),
             min_samples_leaf=max(5, round(float(parameters["leaf_share"]) * rows)),
             max_features=float(parameters["column_share"]),
             max_samples=rows,
             n_jobs=1,
             random_state=problem.seed,
+            warm_start=True,
         )
         return model.fit(train, problem.churned)
 
@@ -36,8 +37,15 @@ def fit(problem: Problem, settings: TrainingSettings) -> Found:
         for leaf, columns in product(tried.leaf_shares, tried.column_shares)
     ]
     selection = keep.transform(preparation.transform(problem.selection))
-    _, parameters, _ = search(problem, selection, trials, forest)
-    auc, _, model = search(problem, selection, [parameters], lambda best: forest(best, tried.trees))
+    _, parameters, small = search(problem, selection, trials, forest)
+
+    def grown(_: Parameters) -> RandomForestClassifier:
+        # With the same seed, the trees that are there are the first ones of the large forest.
+        if tried.trees > small.n_estimators:
+            small.set_params(n_estimators=tried.trees).fit(train, problem.churned)
+        return small
+
+    auc, _, model = search(problem, selection, [parameters], grown)
     return Found(
         (("prepare", preparation), ("keep", keep), ("model", model)), {**parameters, "rows_per_tree": rows}, auc
     )

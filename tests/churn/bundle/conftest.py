@@ -23,6 +23,7 @@ def settings() -> TrainingSettings:
         hist_gradient_boosting=HistGradientBoostingSettings(trials=1, iterations=60),
         evaluation=EvaluationSettings(bootstrap_rounds=40, importance_rows=300, importance_rounds=1),
         reference_rows=400,
+        transformed_rows=250,
     )
 
 

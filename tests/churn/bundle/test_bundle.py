@@ -215,6 +215,25 @@ def test_the_reference_holds_the_training_distribution_and_nobody(bundles: Bundl
     assert reference["churn_probability"].to_numpy() == pytest.approx(bundle.predict(reference), abs=1e-6)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_sample_is_kept_as_the_classifier_sees_it(bundles: Bundles, trained: Trained, name: str) -> None:
+    path, classifier = bundles[name].path, trained[name].pipeline[-1]
+
+    sample = pl.read_parquet(path / "transformed.parquet")
+
+    reference = pl.read_parquet(path / "reference.parquet")
+    of_reference = reference[sample["reference_row"]]
+    matrix = sample.drop("reference_row")
+    assert (sample.height, matrix.width) == (250, classifier.n_features_in_)
+    assert classifier.predict_proba(matrix.to_numpy())[:, 1] == pytest.approx(
+        of_reference["churn_probability"].to_numpy(), abs=1e-5
+    )
+    assert set(matrix.columns) >= {"recency_days", "plan=gold"}
+    assert ("gap_mean_days=missing" in matrix.columns) == (name != "hist_gradient_boosting")
+    assert "customer_id" not in sample.columns
+    assert len(set(matrix["recency_days"])) > 30
+
+
 def test_the_most_important_features_are_those_that_matter(bundles: Bundles) -> None:
     ranked = [part.feature for part in bundles[BASELINE].manifest.importance]
 

@@ -106,7 +106,7 @@ def test_rows_of_one_customer_are_resampled_together(test_rows: pl.DataFrame) ->
     customers = pl.concat([test_rows["customer_id"]] * copies)
 
     def width(rows: Scored, who: pl.Series) -> float:
-        estimate = bootstrap(rows, who, COSTS, 200, seed=1).estimates(0.95)["roc_auc"]
+        estimate = bootstrap([rows], who, COSTS, 200, seed=1)[0].estimates(0.95)["roc_auc"]
         assert estimate.low is not None
         assert estimate.high is not None
         return estimate.high - estimate.low
@@ -124,7 +124,7 @@ def test_the_interval_holds_the_truth_about_as_often_as_it_says() -> None:
         churned = draw.random(300) < 0.4
         score = np.clip(np.where(churned, 0.55, 0.45) + draw.normal(0, 0.1, 300), 0, 1)
         customers = pl.Series(map(str, range(300)))
-        estimate = bootstrap(Scored(churned, score, 0.5), customers, COSTS, 100, seed).estimates(0.9)["roc_auc"]
+        estimate = bootstrap([Scored(churned, score, 0.5)], customers, COSTS, 100, seed)[0].estimates(0.9)["roc_auc"]
         assert estimate.low is not None
         assert estimate.high is not None
         held += estimate.low <= 0.7602 <= estimate.high  # Φ(0.1 / (0.1 √2)): normal scores one deviation apart
@@ -136,7 +136,7 @@ def test_another_seed_draws_other_resamples(test_rows: pl.DataFrame) -> None:
     model = predictions(test_rows, "sharp", 0.3)
     scored = Scored(test_rows["churned"].to_numpy(), model.scores, 0.5)
 
-    one, two = (bootstrap(replace(scored), test_rows["customer_id"], COSTS, 20, seed) for seed in (1, 2))
+    one, two = (bootstrap([replace(scored)], test_rows["customer_id"], COSTS, 20, seed)[0] for seed in (1, 2))
 
     assert one.value == two.value
     assert not np.array_equal(one.resampled["brier"], two.resampled["brier"])
@@ -146,12 +146,12 @@ def test_what_the_process_saw_before_changes_no_resample(test_rows: pl.DataFrame
     model = predictions(test_rows, "sharp", 0.3)
     scored = Scored(test_rows["churned"].to_numpy(), model.scores, 0.5)
     customers = "seen-before-" + test_rows["customer_id"]
-    first = bootstrap(scored, customers, COSTS, 20, seed=1)
+    [first] = bootstrap([scored], customers, COSTS, 20, seed=1)
 
     # Polars numbers categories in the order in which a process meets them.
     others = "met-backwards-" + test_rows["customer_id"]
     met = others.reverse().cast(pl.Categorical)
-    second = bootstrap(scored, others, COSTS, 20, seed=1)
+    [second] = bootstrap([scored], others, COSTS, 20, seed=1)
 
     assert len(met) == len(customers)
     assert np.array_equal(first.resampled["brier"], second.resampled["brier"])

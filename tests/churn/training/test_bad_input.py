@@ -7,7 +7,8 @@ import polars as pl
 import pytest
 
 from churn.features.catalogue import Feature
-from churn.training.errors import LeakSuspected, UnfitData
+from churn.training import train
+from churn.training.errors import LeakSuspected, UnfitCandidate, UnfitData
 from churn.training.frames import SplitFrames
 from churn.training.settings import BASELINE, TrainingSettings
 from churn.training.train import train_candidates
@@ -64,6 +65,15 @@ def test_frames_that_make_no_honest_model_are_refused(
 
     with pytest.raises(UnfitData, match=message):
         train_candidates(broken, catalogue, quick)
+
+
+def test_scores_that_are_no_numbers_name_the_candidate(
+    splits: SplitFrames, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train, "scores_of", lambda pipeline, rows: np.full(len(rows), np.nan))
+
+    with pytest.raises(UnfitCandidate, match=f"^{BASELINE}: gives scores that are no numbers"):
+        train_candidates(splits, catalogue, TrainingSettings(candidates=(BASELINE,)))
 
 
 def test_no_feature_that_varies_is_refused(splits: SplitFrames, catalogue: Catalogue, quick: TrainingSettings) -> None:

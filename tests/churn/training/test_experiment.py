@@ -6,6 +6,8 @@ import polars as pl
 import pytest
 
 from benchmarks import frames
+from churn.bundle.bundle import Bundle
+from churn.bundle.errors import BundleInvalid, UnfitInput
 from churn.bundle.manifest import RunIds
 from churn.errors import ChurnError
 from churn.evaluation.settings import EvaluationSettings
@@ -16,6 +18,7 @@ from churn.training import experiment
 from churn.training.errors import UnfitData
 from churn.training.experiment import run_experiment, split_frames
 from churn.training.frames import SplitFrames
+from churn.training.incumbent import Incumbent, NotComparable
 from churn.training.settings import BASELINE, TrainingSettings
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -67,8 +70,9 @@ def test_an_experiment_writes_a_bundle_that_knows_where_it_came_from(
     lineage, ids = frames.lineage(splits), RunIds(created_at=NOON, zenml_run="run-1")
 
     first = run_experiment(features, settings, dbt_dir=tmp_path, lineage=lineage, out=tmp_path / "out", ids=ids)
+    live = Incumbent("version 3", lambda: first.bundles[0])
     again = run_experiment(
-        features, settings, dbt_dir=tmp_path, lineage=lineage, out=tmp_path / "again", incumbent=first.bundles[0]
+        features, settings, dbt_dir=tmp_path, lineage=lineage, out=tmp_path / "again", incumbent=live
     )
 
     [bundle], [same] = first.bundles, again.bundles
@@ -77,7 +81,48 @@ def test_an_experiment_writes_a_bundle_that_knows_where_it_came_from(
     assert bundle.manifest.files["model.onnx"] == same.manifest.files["model.onnx"]
     incumbent = again.report.incumbent
     assert incumbent is not None
+    assert (incumbent.name, again.report.incumbent_left_out) == ("version 3", None)
     assert incumbent.metrics["roc_auc"].value == pytest.approx(first.report.models[BASELINE].metrics["roc_auc"].value)
+    assert "Over the model in production (version 3)" in (same.path / "card.html").read_text()
+    check_what_cannot_be_compared(features, splits, bundle)
+
+
+def check_what_cannot_be_compared(features: FeatureSet, splits: SplitFrames, bundle: Bundle) -> None:
+    def changed(**lineage: object) -> Incumbent:
+        other = bundle.manifest.lineage.model_copy(update=lineage)
+        manifest = bundle.manifest.model_copy(update={"lineage": other})
+        return Incumbent("version 3", lambda: replace(bundle, manifest=manifest))
+
+    made = bundle.manifest.lineage
+    month = made.feature_settings.model_copy(update={"horizon_days": 30})
+    later = made.cutoffs.model_copy(update={"calibration": made.cutoffs.test})
+    fewer = replace(splits, test=splits.test.drop("plan"))
+
+    with pytest.raises(NotComparable, match="it predicts churn within 30 days, the new models within 90"):
+        changed(feature_settings=month).predictions(features, splits)
+    with pytest.raises(NotComparable, match=r"it learned from outcomes until \S+, and the test cutoff is"):
+        changed(cutoffs=later).predictions(features, splits)
+    with pytest.raises(UnfitInput, match="columns plan are missing"):
+        changed().predictions(features, fewer)
+
+
+def test_a_broken_model_in_production_is_named_and_keeps_no_new_one_away(
+    splits: SplitFrames, settings: TrainingSettings, tmp_path: Path
+) -> None:
+    def broken() -> Bundle:
+        raise BundleInvalid("its bundle is gone")
+
+    result = run_experiment(
+        stored(splits, tmp_path / "lake"),
+        settings,
+        dbt_dir=tmp_path,
+        lineage=frames.lineage(splits),
+        out=tmp_path / "out",
+        incumbent=Incumbent("version 3", broken),
+    )
+
+    assert (result.report.incumbent, result.report.incumbent_left_out) == (None, "version 3: its bundle is gone")
+    assert "left out: version 3: its bundle is gone" in (result.bundles[0].path / "card.html").read_text()
 
 
 def test_unfit_rows_leave_no_bundle(splits: SplitFrames, settings: TrainingSettings, tmp_path: Path) -> None:
