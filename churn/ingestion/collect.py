@@ -44,7 +44,7 @@ def collect(pieces: Sequence[Piece], contract: Contract, settings: IngestionSett
     repairs = [_mended_while_decoding(pieces)]
     for group in _alike({i: pieces[i].decoded.frame for i in sound}):
         objects = _ordinals(group)
-        rows = pl.concat(group.values(), how="diagonal").with_columns(objects, available.gather(objects))
+        rows = pl.concat(group.values(), how="diagonal", rechunk=True).with_columns(objects, available.gather(objects))
         checked = validate(rows, contract, timezone=settings.timezone, skew=settings.allowed_skew)
         frames.append(checked.frame.select(frames[0].columns))
         rejects.append(checked.rejects.select(OBJECT, pl.col(LINE).alias("line"), _ONE_ROW, "reason", "column"))
