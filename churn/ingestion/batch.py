@@ -18,7 +18,8 @@ from churn.ingestion.deduplicate import deduplicate, derive_keys
 from churn.ingestion.journal import FENCE
 from churn.ingestion.pieces import Piece
 from churn.ingestion.report import Counts, ObjectReport
-from churn.lake.table import Pinned, create_table
+from churn.lake.opened import Opened
+from churn.lake.table import Pinned
 from churn.landing.decoded import LINE
 from churn.log import get_logger
 from churn.privacy.subjects import SubjectMap
@@ -34,6 +35,7 @@ class BatchWriter:
 
     Attributes:
         clock: gives the audit time of a commit.
+        opened: tables that the run has open.
         judged: whether too many bad rows stop the run; a replay of quarantined rows is never stopped.
     """
 
@@ -43,13 +45,14 @@ class BatchWriter:
     subjects: SubjectMap
     run_id: str
     clock: Callable[[], datetime]
+    opened: Opened
     judged: bool = True
 
     def open(self) -> Pinned:
         """Create the stream's table, or bring its columns up to the contract, and pin its newest version."""
         contract = self.contract
         url = f"{self.lake_url}/{contract.stream}"
-        return create_table(url, contract.schema, name=contract.stream, partition_by=contract.partition)
+        return self.opened.create(url, contract.schema, name=contract.stream, partition_by=contract.partition)
 
     def write(
         self,
@@ -102,7 +105,7 @@ class BatchWriter:
             if not rejects.equals(noted.filter(taken)):
                 # After a conflict another row may be the duplicate: what was noted before must not count as well.
                 commit_id, noted = uuid4().hex, rejects
-                quarantine.add(self.lake_url, self._quarantined(rejects, pieces, commit_id), self.clock())
+                quarantine.add(self.lake_url, self._quarantined(rejects, pieces, commit_id), self.clock(), self.opened)
             newest = cut.fresh[self.contract.time].max()
             try:
                 table = table.append(
@@ -122,6 +125,7 @@ class BatchWriter:
             except CommitConflict:
                 log.info("commit_conflict", stream=self.contract.stream, version=table.version)
                 continue
+            self.opened.follow(table)
             availability.sequence = table.fence(FENCE)
             self._log_commit(table, reports)
             return table, reports

@@ -1,8 +1,9 @@
 """The pieces of a batch put together: validated rows on one side, refused and mended ones counted on the other."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
 
 from churn.contracts import Contract
@@ -36,21 +37,15 @@ class Collected:
 
 def collect(pieces: Sequence[Piece], contract: Contract, settings: IngestionSettings) -> Collected:
     """Validate the decoded rows of all pieces, as few frames as their column types allow."""
-    sound = [
-        piece.decoded.frame.with_columns(
-            pl.lit(i, dtype=pl.UInt32).alias(OBJECT),
-            pl.lit(piece.available_at, dtype=TIMESTAMP).alias("available_at"),
-        )
-        for i, piece in enumerate(pieces)
-        if piece.fault is None and piece.decoded.frame.height
-    ]
+    sound = [i for i, piece in enumerate(pieces) if piece.fault is None and piece.decoded.frame.height]
+    available = pl.Series("available_at", [piece.available_at for piece in pieces], dtype=TIMESTAMP)
     frames = [_empty(contract)]
     rejects = [_refused_while_decoding(pieces)]
     repairs = [_mended_while_decoding(pieces)]
-    for group in _alike(sound):
-        checked = validate(
-            pl.concat(group, how="diagonal"), contract, timezone=settings.timezone, skew=settings.allowed_skew
-        )
+    for group in _alike({i: pieces[i].decoded.frame for i in sound}):
+        objects = _ordinals(group)
+        rows = pl.concat(group.values(), how="diagonal", rechunk=True).with_columns(objects, available.gather(objects))
+        checked = validate(rows, contract, timezone=settings.timezone, skew=settings.allowed_skew)
         frames.append(checked.frame.select(frames[0].columns))
         rejects.append(checked.rejects.select(OBJECT, pl.col(LINE).alias("line"), _ONE_ROW, "reason", "column"))
         repairs.append(checked.repairs)
@@ -84,18 +79,24 @@ def _empty(contract: Contract) -> pl.DataFrame:
     return pl.DataFrame(schema={**fields, **rest, OBJECT: pl.UInt32(), LINE: pl.Int64()})
 
 
-def _alike(frames: Sequence[pl.DataFrame]) -> list[list[pl.DataFrame]]:
+def _ordinals(frames: Mapping[int, pl.DataFrame]) -> pl.Series:
+    """Return the ordinal of its object for each row of the frames put together."""
+    heights = np.array([frame.height for frame in frames.values()])
+    return pl.Series(OBJECT, np.repeat(np.array(list(frames), dtype=np.uint32), heights))
+
+
+def _alike(frames: Mapping[int, pl.DataFrame]) -> list[dict[int, pl.DataFrame]]:
     """Group frames whose shared columns have the same types, so that they can be validated as one."""
-    groups: list[tuple[dict[str, pl.DataType], list[pl.DataFrame]]] = []
-    for frame in frames:
+    groups: list[tuple[dict[str, pl.DataType], dict[int, pl.DataFrame]]] = []
+    for i, frame in frames.items():
         types = dict(frame.schema)
         for known, members in groups:
             if all(known.get(name, dtype) == dtype for name, dtype in types.items()):
                 known.update(types)
-                members.append(frame)
+                members[i] = frame
                 break
         else:
-            groups.append((types, [frame]))
+            groups.append((types, {i: frame}))
     return [members for _, members in groups]
 
 

@@ -1,6 +1,6 @@
 """The ingestion of all streams, as its callers see it: scan, run, replay."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -11,7 +11,7 @@ from churn.ingestion.batch import BatchWriter
 from churn.ingestion.report import IngestReport, LandingScan, StreamReport
 from churn.ingestion.stream_run import StreamRun
 from churn.lake.failures import lake_failures
-from churn.lake.table import open_table
+from churn.lake.opened import Opened
 from churn.landing.zone import LandingZone
 from churn.privacy.keys import DataKey, KeySource
 from churn.privacy.subjects import TABLE, SubjectMap
@@ -57,7 +57,8 @@ class Ingestion:
         """
         key = self._key_source.data_key()
         with lake_failures(self._settings.lake.url):
-            return LandingScan(now=now, streams=tuple(self._stream(stream, key, now).scan() for stream in STREAMS))
+            runs = self._streams(key, now)
+            return LandingScan(now=now, streams=tuple(run.scan() for run in runs))
 
     def run(self, *, now: datetime, run_id: str, backfill: bool = False) -> IngestReport:
         """Ingest every object of an hour that has ended by `now`.
@@ -77,8 +78,9 @@ class Ingestion:
         streams: list[StreamReport] = []
         refused: list[TooManyBadRows] = []
         with lake_failures(self._settings.lake.url):
-            subjects = self._subjects(key)
-            for run in [self._stream(stream, key, now) for stream in STREAMS]:
+            runs = self._streams(key, now)
+            subjects = self._subjects(key, runs[0].opened)
+            for run in runs:
                 try:
                     streams.append(run.ingest(self._writer(run, subjects, run_id), backfill=backfill))
                 except TooManyBadRows as error:
@@ -108,21 +110,20 @@ class Ingestion:
         key = self._key_source.data_key()
         started = self._clock()
         with lake_failures(self._settings.lake.url):
-            subjects = self._subjects(key)
-            streams = self._replayed(key, subjects, now=now, run_id=run_id, reason=reason, source_file=source_file)
+            runs = self._streams(key, now)
+            subjects = self._subjects(key, runs[0].opened)
+            streams = self._replayed(runs, subjects, run_id=run_id, reason=reason, source_file=source_file)
         return self._report(run_id, now, started, streams, backfill=False)
 
     def _replayed(
         self,
-        key: DataKey,
+        runs: Sequence[StreamRun],
         subjects: SubjectMap,
         *,
-        now: datetime,
         run_id: str,
         reason: str | None,
         source_file: str | None,
     ) -> tuple[StreamReport, ...]:
-        runs = [self._stream(stream, key, now) for stream in STREAMS]
         for run in runs:
             run.catch_up()
         chosen = quarantine.open_rows(self._settings.lake.url, reason=reason, source_file=source_file)
@@ -137,16 +138,20 @@ class Ingestion:
             if files[run.contract.stream]
         )
 
-    def _subjects(self, key: DataKey) -> SubjectMap:
+    def _subjects(self, key: DataKey, opened: Opened) -> SubjectMap:
         """Bind the subject map, unless it is gone: every known customer would silently become a new one."""
         lake = self._settings.lake.url
-        tables = [open_table(f"{lake}/{stream}") for stream in STREAMS]
+        tables = [opened.open(f"{lake}/{stream}") for stream in STREAMS]
         # Opened after the others: the first ingestion of all commits it first.
-        if any(table is not None and table.rows for table in tables) and open_table(f"{lake}/{TABLE}") is None:
+        if opened.open(f"{lake}/{TABLE}") is None and any(table is not None and table.rows for table in tables):
             raise ChurnError(f"{lake}/{TABLE}: is gone, but there are rows with its tokens; restore it from a copy")
-        return SubjectMap(lake, key)
+        return SubjectMap(lake, key, opened=opened)
 
-    def _stream(self, stream: Stream, key: DataKey, now: datetime) -> StreamRun:
+    def _streams(self, key: DataKey, now: datetime) -> list[StreamRun]:
+        opened = Opened()
+        return [self._stream(stream, key, now, opened) for stream in STREAMS]
+
+    def _stream(self, stream: Stream, key: DataKey, now: datetime, opened: Opened) -> StreamRun:
         settings = self._settings
         return StreamRun(
             contract=load_contract(stream, settings.ingestion.contracts.get(stream)),
@@ -156,6 +161,7 @@ class Ingestion:
             ingestion=settings.ingestion,
             key=key,
             now=now,
+            opened=opened,
         )
 
     def _writer(self, run: StreamRun, subjects: SubjectMap, run_id: str) -> BatchWriter:
@@ -166,6 +172,7 @@ class Ingestion:
             subjects=subjects,
             run_id=run_id,
             clock=self._clock,
+            opened=run.opened,
         )
 
     def _report(

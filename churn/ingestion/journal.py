@@ -14,7 +14,8 @@ import polars as pl
 from churn.contracts.model import TIMESTAMP
 from churn.errors import ChurnError, CommitConflict
 from churn.ingestion.report import Counts
-from churn.lake.table import Pinned, create_table, open_table
+from churn.lake.opened import Opened
+from churn.lake.table import Pinned, open_table
 from churn.settings import STREAMS
 
 FENCE = "ingest"
@@ -73,29 +74,29 @@ def journal_url(lake_url: str) -> str:
     return f"{lake_url}/journal"
 
 
-def catch_up(lake_url: str, stream: str, table: Pinned) -> None:
+def catch_up(lake_url: str, stream: str, table: Pinned, opened: Opened) -> None:
     """Write every commit of `table` that the journal lacks, in order, each exactly once, all at once."""
-    journal = create_table(journal_url(lake_url), SCHEMA, name="journal")
+    journal = opened.create(journal_url(lake_url), SCHEMA, name="journal")
     fence = f"journal:{stream}"
     while (recorded := journal.fence(fence)) < table.fence(FENCE):
         try:
             commits = table.metadata_since(FENCE, recorded)
             rows = pl.concat([_rows(stream, commit) for commit in commits])
-            journal = journal.append(rows, fence=fence, steps=len(commits))
+            journal = opened.follow(journal.append(rows, fence=fence, steps=len(commits)))
         except CommitConflict:
-            journal = create_table(journal_url(lake_url), SCHEMA, name="journal")
+            journal = opened.create(journal_url(lake_url), SCHEMA, name="journal")
 
 
-def require_table(lake_url: str, stream: str) -> None:
+def require_table(lake_url: str, stream: str, opened: Opened) -> None:
     """Refuse a table that is older than its journal: what it lost would be taken for ingested and never come back.
 
     Raises:
         ChurnError: the table was deleted, or restored from an old copy.
     """
-    journal = open_table(journal_url(lake_url))
+    journal = opened.open(journal_url(lake_url))
     recorded = 0 if journal is None else journal.fence(f"journal:{stream}")
     # Opened after the journal: another ingester commits to the table first.
-    table = open_table(f"{lake_url}/{stream}") if recorded else None
+    table = opened.open(f"{lake_url}/{stream}") if recorded else None
     held = 0 if table is None else table.fence(FENCE)
     if held < recorded:
         raise ChurnError(
@@ -105,10 +106,10 @@ def require_table(lake_url: str, stream: str) -> None:
         )
 
 
-def read_stream(lake_url: str, stream: str) -> StreamJournal:
-    """Return what the journal holds of a stream; an empty one when there is no journal yet."""
-    journal = open_table(journal_url(lake_url))
-    if journal is None:
+def read_stream(lake_url: str, stream: str, opened: Opened | None = None) -> StreamJournal:
+    """Return what the journal holds of a stream; an empty one when there is no journal yet, or nothing of it in it."""
+    journal = (opened or Opened()).open(journal_url(lake_url))
+    if journal is None or not journal.fence(f"journal:{stream}"):
         return StreamJournal(0, {}, None, None, None, frozenset())
     wanted = ["source_file", "etag", "status", "closed_until", "newest_time", "landing_hour", "differences"]
     rows = journal.scan(["stream", "ingest_seq", *wanted]).filter(pl.col("stream") == stream).collect()

@@ -13,7 +13,8 @@ import polars as pl
 from churn.contracts.model import TIMESTAMP
 from churn.errors import AccountingError, CommitConflict
 from churn.ingestion.journal import entries
-from churn.lake.table import create_table, open_table
+from churn.lake.opened import Opened
+from churn.lake.table import open_table
 
 SCHEMA = pl.Schema(
     {
@@ -38,13 +39,13 @@ def quarantine_url(lake_url: str) -> str:
     return f"{lake_url}/quarantine"
 
 
-def add(lake_url: str, rows: pl.DataFrame, quarantined_at: datetime) -> None:
+def add(lake_url: str, rows: pl.DataFrame, quarantined_at: datetime, opened: Opened) -> None:
     """Append rows (all columns of SCHEMA but `quarantined_at`) under the fence `quarantine`."""
     stamped = rows.with_columns(quarantined_at=pl.lit(quarantined_at, dtype=TIMESTAMP)).select(SCHEMA.names())
     while True:
-        table = create_table(quarantine_url(lake_url), SCHEMA, name="quarantine")
+        table = opened.create(quarantine_url(lake_url), SCHEMA, name="quarantine")
         try:
-            table.append(stamped, fence="quarantine")
+            opened.follow(table.append(stamped, fence="quarantine"))
         except CommitConflict:
             continue
         return

@@ -16,7 +16,8 @@ from churn.ingestion.batch import BatchWriter
 from churn.ingestion.journal import StreamJournal
 from churn.ingestion.pieces import Piece, decoded, fetch, only_lines, unread_id
 from churn.ingestion.report import ObjectReport, SchemaDifference, StreamReport, StreamScan
-from churn.lake.table import Pinned, open_table
+from churn.lake.opened import Opened
+from churn.lake.table import Pinned
 from churn.landing.zone import LandingObject, LandingZone, UnstableObject, VanishedObject
 from churn.log import get_logger, progress
 from churn.privacy.keys import DataKey
@@ -36,6 +37,7 @@ class StreamRun:
 
     Attributes:
         now: the run's clock; an hour that ends after it is left alone.
+        opened: tables that the run has open.
     """
 
     contract: Contract
@@ -45,6 +47,7 @@ class StreamRun:
     ingestion: IngestionSettings
     key: DataKey
     now: datetime
+    opened: Opened
     _batches: int = 0
     _postponed: int = 0
     _objects: list[ObjectReport] = field(default_factory=list)
@@ -53,7 +56,7 @@ class StreamRun:
     def scan(self) -> StreamScan:
         """Say what waits in the landing zone, without opening any object."""
         self.catch_up()
-        known = journal.read_stream(self.lake_url, self.contract.stream)
+        known = journal.read_stream(self.lake_url, self.contract.stream, self.opened)
         listing = self.zone.listing(self.contract.stream)
         fresh = [landed for landed in listing.objects if not self._is_known(landed, known)]
         due = [landed for landed in fresh if landed.hour + HOUR <= self.now]
@@ -71,7 +74,7 @@ class StreamRun:
     def ingest(self, writer: BatchWriter, *, backfill: bool) -> StreamReport:
         """Take every object of a closed hour that the journal does not know."""
         table = self.catch_up()
-        known = journal.read_stream(self.lake_url, self.contract.stream)
+        known = journal.read_stream(self.lake_url, self.contract.stream, self.opened)
         landed = [item for item in self.zone.objects(self.contract.stream) if item.hour + HOUR <= self.now]
         fresh = [item for item in landed if not self._is_known(item, known)]
         closing = floor_hour(self.now)
@@ -93,7 +96,7 @@ class StreamRun:
         Raises:
             ChurnError: that is so of all of them.
         """
-        known = journal.read_stream(self.lake_url, self.contract.stream)
+        known = journal.read_stream(self.lake_url, self.contract.stream, self.opened)
         landed = {safe_name(item.path, self.key): item for item in self.zone.objects(self.contract.stream)}
         held = quarantine.open_rows(self.lake_url).filter(stream=self.contract.stream)
         availability = Availability.since(known, now=self.now, clock=writer.clock, backfill=False)
@@ -137,10 +140,10 @@ class StreamRun:
         Raises:
             ChurnError: the table was deleted, or restored from an old copy.
         """
-        journal.require_table(self.lake_url, self.contract.stream)
-        table = open_table(f"{self.lake_url}/{self.contract.stream}")
+        journal.require_table(self.lake_url, self.contract.stream, self.opened)
+        table = self.opened.open(f"{self.lake_url}/{self.contract.stream}")
         if table is not None:
-            journal.catch_up(self.lake_url, self.contract.stream, table)
+            journal.catch_up(self.lake_url, self.contract.stream, table, self.opened)
         return table
 
     def _pieces(self, fresh: Sequence[LandingObject], table: Pinned, availability: Availability) -> Iterator[Piece]:
@@ -171,7 +174,7 @@ class StreamRun:
         table, reports = writer.write(batch, availability, closed_until=closed_until, differences=differences)
         self._batches += 1
         if self._batches % JOURNAL_EVERY == 0:
-            journal.catch_up(self.lake_url, self.contract.stream, table)
+            journal.catch_up(self.lake_url, self.contract.stream, table, self.opened)
         self._objects.extend(reports)
         return table
 
@@ -188,7 +191,7 @@ class StreamRun:
         self.catch_up()
 
     def _report(self, table: Pinned | None, before: StreamJournal, landed_hours: Sequence[datetime]) -> StreamReport:
-        after = journal.read_stream(self.lake_url, self.contract.stream)
+        after = journal.read_stream(self.lake_url, self.contract.stream, self.opened)
         return StreamReport(
             stream=self.contract.stream,
             contract_version=self.contract.version,

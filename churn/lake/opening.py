@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+import fsspec
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
@@ -28,6 +29,18 @@ def look(uri: str, version: int | None) -> DeltaTable | None:
                 return None
             time.sleep(pause)
     return DeltaTable(uri, version=version)
+
+
+def is_latest(uri: str, version: int) -> bool:
+    """Tell whether the log holds this version and none after it: two look-ups instead of reading the log.
+
+    Log entries are never cleaned up, so the one after tells of all later ones. A look-up that fails says no to a
+    version; where the next one only seems to be missing, a commit would find it.
+    """
+    fs, root = fsspec.core.url_to_fs(uri)
+    fs.invalidate_cache()
+    held, next_one = (fs.exists(f"{root}/_delta_log/{number:020}.json") for number in (version, version + 1))
+    return held and not next_one
 
 
 @contextmanager

@@ -42,6 +42,7 @@ class Pinned:
     uri: str
     version: int
     _opened: DeltaTable = field(repr=False, compare=False)
+    _fences: dict[str, int] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def _table(self) -> DeltaTable:
@@ -100,7 +101,10 @@ class Pinned:
 
     def fence(self, app: str) -> int:
         """Return the last sequence committed under the fence `app`; 0 when it was never used."""
-        return self._table.transaction_version(app) or 0
+        if app not in self._fences:
+            # Delta reads through the log for each answer.
+            self._fences[app] = self._table.transaction_version(app) or 0
+        return self._fences[app]
 
     def has_transaction(self, app: str) -> bool:
         """Tell whether a commit up to this version carried the transaction `app`."""
@@ -236,7 +240,10 @@ class Pinned:
                 )
             except Exception as error:
                 self._settle(error, staged)
-        return Pinned(self.uri, self.version + 1, self._opened)
+        after = Pinned(self.uri, self.version + 1, self._opened, {**self._fences, fence: sequence})
+        if "transactions" in self.__dict__:
+            after.__dict__["transactions"] = self.transactions.union((fence,), transactions)
+        return after
 
     def metadata_since(self, fence: str, sequence: int) -> list[dict[str, object]]:
         """Return what appends under `fence` after `sequence` put into their commits, oldest first.

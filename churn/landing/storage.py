@@ -4,10 +4,11 @@ import errno
 import os
 import secrets
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -103,12 +104,12 @@ class LocalStorage:
 
     def look(self, path: str) -> Entry:
         """Return what the file system says of a file."""
-        with _refusals(self._place(path)):
+        with _refusals(partial(self._place, path)):
             return _local_entry(path, (self._root / path).lstat())
 
     def read(self, path: str, etag: str) -> bytes:
         """Return the bytes of a regular file, if what was opened is the version asked for."""
-        with _refusals(self._place(path)):
+        with _refusals(partial(self._place, path)):
             descriptor = self._open(path)
             with os.fdopen(descriptor, "rb") as file:
                 opened = _local_entry(path, os.fstat(descriptor))
@@ -133,14 +134,14 @@ class LocalStorage:
     def write(self, path: str, data: bytes) -> None:
         """Write beside the target under a hidden name, then rename."""
         target = self._root / path
-        with _refusals(self._place(path)):
+        with _refusals(partial(self._place, path)):
             self._make_folder(target.parent)
-            partial = target.with_name(f".{secrets.token_hex(8)}.tmp")
+            hidden = target.with_name(f".{secrets.token_hex(8)}.tmp")
             try:
-                partial.write_bytes(data)
-                partial.replace(target)
+                hidden.write_bytes(data)
+                hidden.replace(target)
             except BaseException:
-                partial.unlink(missing_ok=True)
+                hidden.unlink(missing_ok=True)
                 raise
 
     def _make_folder(self, folder: Path) -> None:
@@ -155,7 +156,7 @@ class LocalStorage:
     @contextmanager
     def _explained(self, folder: str) -> Iterator[None]:
         try:
-            with _refusals(self._place(folder)):
+            with _refusals(partial(self._place, folder)):
                 yield
         except FileNotFoundError:
             return
@@ -166,14 +167,14 @@ class RemoteStorage:
 
     def __init__(self, url: str, options: Mapping[str, Any]) -> None:
         self._url = url.rstrip("/")
-        with _failures(self._url):
+        with _failures(lambda: self._url):
             opened = fsspec.core.url_to_fs(self._url, use_listings_cache=False, **options)
         self._fs: AbstractFileSystem = opened[0]
         self._root: str = opened[1].rstrip("/")
 
     def folders(self, folder: str) -> list[str]:
         """Return the names directly below `folder`."""
-        with _failures(self._place(folder)):
+        with _failures(partial(self._place, folder)):
             self._fs.invalidate_cache()
             try:
                 found = self._fs.ls(f"{self._root}/{folder}", detail=False)
@@ -184,7 +185,7 @@ class RemoteStorage:
 
     def walk(self, folder: str) -> Iterator[Entry]:
         """Yield every object below `folder`."""
-        with _failures(self._place(folder)):
+        with _failures(partial(self._place, folder)):
             self._fs.invalidate_cache()
             try:
                 found = self._fs.find(f"{self._root}/{folder}", detail=True)
@@ -197,7 +198,7 @@ class RemoteStorage:
 
     def look(self, path: str) -> Entry:
         """Return what the store says of an object."""
-        with _failures(self._place(path)):
+        with _failures(partial(self._place, path)):
             self._fs.invalidate_cache()
             return _remote_entry(path, self._fs.info(f"{self._root}/{path}"))
 
@@ -207,7 +208,7 @@ class RemoteStorage:
         S3 gives content that comes back its old etag, and s3fs asks for the etag it saw when opening; the other
         stores never use an etag twice, so that looking before and after is enough.
         """
-        with _failures(self._place(path)):
+        with _failures(partial(self._place, path)):
             try:
                 with self._fs.open(f"{self._root}/{path}", "rb", cache_type="none") as file:
                     opened = getattr(file, "details", None)
@@ -220,7 +221,7 @@ class RemoteStorage:
 
     def write(self, path: str, data: bytes) -> None:
         """Put the object; object stores show it whole or not at all."""
-        with _failures(self._place(path)):
+        with _failures(partial(self._place, path)):
             self._fs.pipe_file(f"{self._root}/{path}", data)
 
     def _place(self, path: str) -> str:
@@ -251,7 +252,7 @@ def _remote_etag(info: Mapping[str, Any]) -> str:
 
 
 @contextmanager
-def _refusals(place: str) -> Iterator[None]:
+def _refusals(place: Callable[[], str]) -> Iterator[None]:
     """Turn what the operating system refuses into an error that names the folder only: file names may be personal.
 
     A symlink where a file or folder was listed counts as missing.
@@ -259,18 +260,18 @@ def _refusals(place: str) -> Iterator[None]:
     try:
         yield
     except (FileNotFoundError, NotADirectoryError):
-        raise FileNotFoundError(place) from None
+        raise FileNotFoundError(place()) from None
     except PermissionError:
-        raise StorageError(f"{place}: permission denied; give this process read and write access there") from None
+        raise StorageError(f"{place()}: permission denied; give this process read and write access there") from None
     except OSError as error:
         if error.errno == errno.ELOOP:
-            raise FileNotFoundError(place) from None
+            raise FileNotFoundError(place()) from None
         fault = error.strerror or type(error).__name__
-        raise StorageError(f"{place}: {fault}; look at the disk and the mount") from None
+        raise StorageError(f"{place()}: {fault}; look at the disk and the mount") from None
 
 
 @contextmanager
-def _failures(place: str) -> Iterator[None]:
+def _failures(place: Callable[[], str]) -> Iterator[None]:
     """Do the same for object stores, whose clients raise many kinds of errors that quote the key."""
     try:
         with _refusals(place):
@@ -279,4 +280,4 @@ def _failures(place: str) -> Iterator[None]:
         raise
     except Exception as error:
         kind = type(error).__name__
-        raise StorageError(f"{place}: the object store failed ({kind}); check its address and credentials") from None
+        raise StorageError(f"{place()}: the object store failed ({kind}); check its address and credentials") from None

@@ -15,8 +15,9 @@ from typing import Final
 import polars as pl
 
 from churn.errors import ChurnError, CommitConflict, KeyUnavailable
+from churn.lake.opened import Opened
 from churn.lake.reading import scan_files
-from churn.lake.table import Pinned, create_table, open_table
+from churn.lake.table import Pinned
 from churn.log import get_logger
 from churn.privacy.keys import DataKey
 from churn.privacy.known import KnownTokens
@@ -49,6 +50,7 @@ class SubjectMap:
         random: Callable[[int], bytes] = secrets.token_bytes,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         cache_size: int = 1_000_000,
+        opened: Opened | None = None,
     ) -> None:
         """Bind the map to a lake; nothing is read yet.
 
@@ -58,12 +60,14 @@ class SubjectMap:
             random: source of that many unpredictable bytes.
             clock: time for `created_at`.
             cache_size: raw values kept in memory with their tokens, all kinds together; about 150 bytes each.
+            opened: tables that the process has open, if it keeps any.
         """
         self._uri = f"{lake_url.rstrip('/')}/{TABLE}"
         self._key = key
         self._random = random
         self._clock = clock
         self._cache_size = cache_size
+        self._opened = opened or Opened()
         self._hash_seed = int.from_bytes(random(8))
         self._cache: dict[str, KnownTokens] = {}
         self._cached_files: set[str] = set()
@@ -125,7 +129,7 @@ class SubjectMap:
     def _resolve(self, wanted: pl.DataFrame) -> tuple[pl.DataFrame, set[str]]:
         """Return raw, kind and token of values not in the cache, committing the new ones, and the files of those."""
         for attempt in range(_ATTEMPTS):
-            table = self._open() or create_table(self._uri, SCHEMA, name=TABLE)
+            table = self._open() or self._opened.create(self._uri, SCHEMA, name=TABLE)
             # A value that the cache lacks is not in a file whose every row is cached.
             found = self._find(table, set(table.files()) - self._cached_files, wanted)
             missing = wanted.join(found, on="fingerprint", how="anti") if found.height else wanted
@@ -139,6 +143,7 @@ class SubjectMap:
             except CommitConflict:
                 time.sleep(min(0.01 * 2**attempt, 0.5) * pseudo.random())
                 continue
+            self._opened.follow(after)
             self._key_checked = True
             counts = {kind: minted.filter(kind=kind).height for kind in minted["kind"].unique(maintain_order=True)}
             log.info("subjects_created", subjects=minted.height, kinds=counts, version=after.version)
@@ -169,7 +174,7 @@ class SubjectMap:
         return missing.with_columns(token=prefix + drawn, created_at=pl.lit(self._clock(), dtype=SCHEMA["created_at"]))
 
     def _open(self) -> Pinned | None:
-        table = open_table(self._uri)
+        table = self._opened.open(self._uri)
         if table is not None and not self._key_checked:
             self._check_key(table)
         return table

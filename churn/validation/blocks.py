@@ -68,13 +68,13 @@ def rows_where(
 
 def blocks(text: pl.Series) -> Iterator[tuple[pl.Series, Block | None]]:
     """Cut text into parts and give the block of each; a part of nothing but nulls has none."""
+    sizes = text.str.len_bytes()
     for start in range(0, text.len(), _ROWS):
         part = text.slice(start, _ROWS)
-        yield part, _block(part)
+        yield part, _block(part, sizes.slice(start, _ROWS))
 
 
-def _block(part: pl.Series) -> Block | None:
-    sizes = part.str.len_bytes()
+def _block(part: pl.Series, sizes: pl.Series) -> Block | None:
     shortest, longest = sizes.min(), sizes.max()
     if not isinstance(shortest, int) or not isinstance(longest, int):
         return None

@@ -151,7 +151,7 @@ def _rejects(rows: pl.DataFrame, faults: Mapping[str, pl.Series], bad: pl.Series
     of_bad = {name: fault.gather(bad) for name, fault in faults.items()}
     reason = pl.coalesce(*(pl.lit(fault) for fault in of_bad.values()))
     column = pl.coalesce(*(pl.when(fault.is_not_null()).then(pl.lit(name)) for name, fault in of_bad.items()))
-    return rows.select(OBJECT, LINE)[bad].with_columns(reason=reason, column=column)
+    return pl.DataFrame([rows[OBJECT], rows[LINE]])[bad].with_columns(reason=reason, column=column)
 
 
 def _repairs(objects: pl.Series, masks: Mapping[str, pl.Series]) -> pl.DataFrame:

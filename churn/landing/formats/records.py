@@ -80,7 +80,9 @@ class Gathered:
         if not self.frames:
             return pl.DataFrame(schema=schema)
         whole = self.frames[0] if len(self.frames) == 1 else pl.concat(self.frames, how="diagonal")
-        kept = pl.DataFrame([whole[name] for name in schema if name in whole.columns])
+        held = set(whole.columns)
+        names = [name for name in schema if name in held]
+        kept = whole if names == whole.columns else pl.DataFrame([whole[name] for name in names])
         return kept if kept[LINE].is_sorted() else kept.sort(LINE)
 
     def _flush(self) -> None:

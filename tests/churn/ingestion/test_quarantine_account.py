@@ -10,6 +10,7 @@ import pytest
 from churn.errors import AccountingError
 from churn.ingestion import batch, journal, quarantine
 from churn.ingestion.collect import Collected, collect
+from churn.lake.opened import Opened
 from churn.lake.table import Pinned, open_table
 from tests.world import START, World, make_event
 
@@ -46,8 +47,8 @@ def test_rows_that_are_not_those_the_journal_counted_are_neither_shown_nor_repla
 ) -> None:
     add = quarantine.add
 
-    def add_changed(lake_url: str, rows: pl.DataFrame, quarantined_at: datetime) -> None:
-        add(lake_url, change(rows), quarantined_at)
+    def add_changed(lake_url: str, rows: pl.DataFrame, quarantined_at: datetime, opened: Opened) -> None:
+        add(lake_url, change(rows), quarantined_at, opened)
 
     monkeypatch.setattr(quarantine, "add", add_changed)
     two_bad_lines(world)
