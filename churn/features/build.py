@@ -27,7 +27,6 @@ from churn.log import get_logger
 log = get_logger(__name__)
 
 _ATTEMPTS = 5
-_ROLLUPS_ONLY = (f"+{DAYS}", f"+{VALUES}", "known_days", "rollups_add_up")
 
 
 def build_features(
@@ -67,9 +66,11 @@ def build_features(
         if earlier is not None and earlier.recipe.key == recipe.key:
             return earlier
         kept = still_valid(earlier, recipe, activity)
+        wanted = [day for day in recipe.cutoffs.all if day not in kept]
         work_dir.mkdir(parents=True, exist_ok=True)
         run = Dbt(dbt_dir.resolve(), Path(tempfile.mkdtemp(prefix="features-", dir=work_dir)), settings)
-        files = _run(run, recipe, activity, records, kept, lake_url)
+        # Without a cutoff to build dbt does not start: the next build that has one finds what the rollups lack.
+        files = _run(run, recipe, activity, records, wanted, lake_url) if wanted else {}
         try:
             return publish(table, earlier, recipe, files)
         except CommitConflict:
@@ -85,15 +86,14 @@ def _run(
     recipe: Recipe,
     activity: Pinned,
     records: Mapping[str, Pinned],
-    kept: Collection[date],
+    wanted: Collection[date],
     lake_url: str,
 ) -> dict[date, Path]:
-    """Run the models, store what they add to the rollups, and return one file per cutoff that is not kept."""
+    """Run the models, store what they add to the rollups, and return one file per cutoff wanted."""
     import duckdb
 
     stored = {name: stored_rollup(lake_url, name, recipe.through) for name in ROLLUPS}
     since = min(rollup.reach for rollup in stored.values())
-    wanted = [day for day in recipe.cutoffs.all if day not in kept]
     with duckdb.connect(str(run.database)) as database:
         recent = activity.active.join(activity.sequences, on="path").filter((pl.col("last") > since).fill_null(True))
         files = local_files(full_paths(activity.uri, recent), run.work_dir / ACTIVITY)
@@ -105,9 +105,9 @@ def _run(
             files = local_files(rollup.files, run.work_dir / f"stored_{name}")
             create_view(database, name, ROLLUPS[name], files, f"{SEQUENCE} <= {recipe.through}")
     run.run(
-        [*("build", "--exclude-resource-types", "unit_test"), *([] if wanted else ["--select", *_ROLLUPS_ONLY])],
+        ["build", "--exclude-resource-types", "unit_test"],
         {
-            **variables(recipe, wanted or recipe.cutoffs.all),
+            **variables(recipe, wanted),
             "days_after": stored[DAYS].reach,
             "values_after": stored[VALUES].reach,
             "expected_events": activity.rows,
