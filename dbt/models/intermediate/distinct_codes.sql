@@ -5,18 +5,18 @@ with
 {% for kind, code in kinds.items() %}
 last_{{ kind }} as (
     select
-        customer_id,
+        customer,
         {% for cutoff in var('cutoffs') %}
         {{ days_between("max(case when event_day < cast('" ~ cutoff.day ~ "' as date) and available_day <= cast('" ~ cutoff.day ~ "' as date) then event_day end)", "cast('" ~ cutoff.day ~ "' as date)") }} as age_{{ loop.index }}{{ ',' if not loop.last }}
         {% endfor %}
     from {{ ref('known_values') }}
     where {{ code }} is not null
-    group by customer_id, {{ code }}
+    group by customer, {{ code }}
 ),
 
 {{ kind }} as (
     select
-        customer_id,
+        customer,
         {% for cutoff in var('cutoffs') %}
         {% set number = loop.index %}
         {% for window, days in windows().items() %}
@@ -25,16 +25,16 @@ last_{{ kind }} as (
         {% endfor %}
         count(*) as codes
     from last_{{ kind }}
-    group by customer_id
+    group by customer
 ),
 
 {% endfor %}
-customers as (select distinct customer_id from {{ ref('activity_rhythm') }})
+customers as (select distinct customer from {{ ref('activity_rhythm') }})
 
 {% for cutoff in var('cutoffs') %}
 {% set number = loop.index %}
 select
-    customers.customer_id,
+    customers.customer,
     cast('{{ cutoff.day }}' as date) as cutoff,
     {% for kind in kinds %}
     {% set last = loop.last %}
@@ -44,7 +44,7 @@ select
     {% endfor %}
 from customers
 {% for kind in kinds %}
-left join {{ kind }} on customers.customer_id = {{ kind }}.customer_id
+left join {{ kind }} on customers.customer = {{ kind }}.customer
 {% endfor %}
 {{ 'union all' if not loop.last }}
 {% endfor %}
