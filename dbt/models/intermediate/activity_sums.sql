@@ -1,3 +1,5 @@
+{{ config(materialized='table') }}
+
 {% set sums = ['events', 'purchases', 'returns', 'clicks', 'logins', 'amount', 'quantity'] %}
 {% set bands = ['night', 'morning', 'afternoon', 'evening'] %}
 {% set types = var('event_types') %}
@@ -6,6 +8,7 @@
 
 -- Days are summed up once between neighbouring edges of all windows of all cutoffs: `span` counts the edges a day has
 -- reached, `missed` the cutoffs at which it was not available yet. Every window of every cutoff is a run of spans.
+-- Counts are summed as doubles, which is exact for whole numbers and several times cheaper than in 128 bits.
 with
 spans as (
     select
@@ -26,18 +29,18 @@ summed as (
         case when days.available_day > cast('{{ cutoff.day }}' as date) then 1 else 0 end{{ ' +' if not loop.last }}
         {% endfor %}
         as missed,
-        sum(events) as events,
-        sum(case when event_type in {{ codes(types.purchase) }} then events else 0 end) as purchases,
-        sum(case when event_type in {{ codes(types.returned) }} then events else 0 end) as returns,
-        sum(case when event_type in {{ codes(types.click) }} then events else 0 end) as clicks,
-        sum(case when event_type in {{ codes(types.login) }} then events else 0 end) as logins,
+        cast(sum(events) as double) as events,
+        cast(sum(case when event_type in {{ codes(types.purchase) }} then events else 0 end) as double) as purchases,
+        cast(sum(case when event_type in {{ codes(types.returned) }} then events else 0 end) as double) as returns,
+        cast(sum(case when event_type in {{ codes(types.click) }} then events else 0 end) as double) as clicks,
+        cast(sum(case when event_type in {{ codes(types.login) }} then events else 0 end) as double) as logins,
         sum(case when event_type in {{ codes(types.purchase) }} then amount end) as amount,
         sum(case when event_type in {{ codes(types.purchase) }} then quantity end) as quantity,
         sum(case when event_type in {{ codes(types.returned) }} then amount_without_sign end) as returned_amount,
         max(case when event_type in {{ codes(types.purchase) }} then days.event_day end) as purchase_day,
-        sum(events * is_weekend) as weekend,
+        cast(sum(events * is_weekend) as double) as weekend,
         {% for band in bands %}
-        sum({{ band }}) as {{ band }}{{ ',' if not loop.last }}
+        cast(sum({{ band }}) as double) as {{ band }}{{ ',' if not loop.last }}
         {% endfor %}
     from {{ ref('known_days') }} as days
     inner join spans on days.event_day = spans.event_day
@@ -51,11 +54,11 @@ select
     cast('{{ cutoff.day }}' as date) as cutoff,
     {% for name in sums %}
     {% for window, days in windows().items() %}
-    coalesce(sum({{ since(days, cutoff.day, edges, name) }}), 0) as {{ name }}_{{ window }},
+    cast(coalesce(sum({{ since(days, cutoff.day, edges, name) }}), 0) as double) as {{ name }}_{{ window }},
     {% endfor %}
     {% endfor %}
-    coalesce(sum({{ since(180, cutoff.day, edges, 'amount') }}), 0) as amount_180d,
-    coalesce(sum(returned_amount), 0) as returned_amount_total,
+    cast(coalesce(sum({{ since(180, cutoff.day, edges, 'amount') }}), 0) as double) as amount_180d,
+    cast(coalesce(sum(returned_amount), 0) as double) as returned_amount_total,
     {{ days_between('max(purchase_day)', "cast('" ~ cutoff.day ~ "' as date)") }} as purchase_recency_days,
     {% for name in ['weekend'] + bands %}
     sum({{ name }}) as {{ name }}{{ ',' if not loop.last }}

@@ -11,7 +11,7 @@ joined as (
         cast(sums.{{ name }}_{{ window }} as double) as {{ name }}_{{ window }},
         {% endfor %}
         {% for name in ['items', 'channels', 'sessions'] %}
-        cast(coalesce(codes.{{ name }}_{{ window }}, 0) as double) as {{ name }}_{{ window }},
+        cast(coalesce({{ name }}.{{ name }}_{{ window }}, 0) as double) as {{ name }}_{{ window }},
         {% endfor %}
         cast(rhythm.active_days_{{ window }} as double) as active_days_{{ window }},
         {% endfor %}
@@ -54,8 +54,12 @@ joined as (
     inner join {{ ref('cutoffs') }} as cutoffs on rhythm.cutoff = cutoffs.cutoff
     inner join {{ ref('activity_sums') }} as sums
         on rhythm.customer = sums.customer and rhythm.cutoff = sums.cutoff
-    left join {{ ref('distinct_codes') }} as codes
-        on rhythm.customer = codes.customer and rhythm.cutoff = codes.cutoff
+    left join {{ ref('distinct_items') }} as items
+        on rhythm.customer = items.customer and rhythm.cutoff = items.cutoff
+    left join {{ ref('distinct_channels') }} as channels
+        on rhythm.customer = channels.customer and rhythm.cutoff = channels.cutoff
+    left join {{ ref('distinct_sessions') }} as sessions
+        on rhythm.customer = sessions.customer and rhythm.cutoff = sessions.cutoff
     left join {{ ref('named_codes') }} as countries
         on rhythm.customer = countries.customer and rhythm.cutoff = countries.cutoff and countries.kind = 'country'
     left join {{ ref('named_codes') }} as plans

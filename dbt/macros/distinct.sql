@@ -1,9 +1,8 @@
-{% set kinds = {'items': 'item_id', 'channels': 'channel', 'sessions': 'session_id'} %}
-
--- A code counts in a window when it was last seen in it; one pass finds that for every cutoff.
+{# Different codes of one kind over every window, by customer and cutoff. A code counts in a window when it was last seen
+   in it; one pass finds that for every cutoff. Each kind is a model of its own: three at once do not fit the memory. #}
+{% macro distinct_codes(kind, code) -%}
 with
-{% for kind, code in kinds.items() %}
-last_{{ kind }} as (
+last_seen as (
     select
         customer,
         {% for cutoff in var('cutoffs') %}
@@ -14,7 +13,7 @@ last_{{ kind }} as (
     group by customer, {{ code }}
 ),
 
-{{ kind }} as (
+counted as (
     select
         customer,
         {% for cutoff in var('cutoffs') %}
@@ -24,27 +23,19 @@ last_{{ kind }} as (
         {% endfor %}
         {% endfor %}
         count(*) as codes
-    from last_{{ kind }}
+    from last_seen
     group by customer
-),
-
-{% endfor %}
-customers as (select distinct customer from {{ ref('activity_rhythm') }})
+)
 
 {% for cutoff in var('cutoffs') %}
 {% set number = loop.index %}
 select
-    customers.customer,
+    customer,
     cast('{{ cutoff.day }}' as date) as cutoff,
-    {% for kind in kinds %}
-    {% set last = loop.last %}
     {% for window in windows() %}
-    coalesce({{ kind }}_{{ window }}_{{ number }}, 0) as {{ kind }}_{{ window }}{{ ',' if not (last and loop.last) }}
+    {{ kind }}_{{ window }}_{{ number }} as {{ kind }}_{{ window }}{{ ',' if not loop.last }}
     {% endfor %}
-    {% endfor %}
-from customers
-{% for kind in kinds %}
-left join {{ kind }} on customers.customer = {{ kind }}.customer
-{% endfor %}
+from counted
 {{ 'union all' if not loop.last }}
 {% endfor %}
+{%- endmacro %}
