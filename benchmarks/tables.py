@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks.measure import Cost
 
-BEGIN, END = "<!-- benchmarks/ingest.py: begin -->", "<!-- benchmarks/ingest.py: end -->"
+BEGIN, END = "<!-- benchmarks/{program}.py: begin -->", "<!-- benchmarks/{program}.py: end -->"
 TARGETS = {"jsonl.gz": 2.0, "csv": 2.0, "parquet": 3.0}
 """Most CPU seconds that ingestion may take for one of the floor's."""
 PACKAGES = ("polars", "deltalake", "pandas", "pyarrow", "duckdb", "zenml")
@@ -81,13 +81,14 @@ def circumstances(command: str) -> str:
     )
 
 
-def written(document: str, tables: str) -> str:
-    """Return the document with what stands between its markers replaced."""
-    before, begin, rest = document.partition(BEGIN)
-    _, end, after = rest.partition(END)
+def written(document: str, tables: str, program: str = "ingest") -> str:
+    """Return the document with what stands between the markers of a program replaced."""
+    first, last = BEGIN.format(program=program), END.format(program=program)
+    before, begin, rest = document.partition(first)
+    _, end, after = rest.partition(last)
     if not begin or not end:
-        raise ValueError(f"the document lacks the markers {BEGIN} and {END}")
-    return f"{before}{BEGIN}\n{tables}\n{END}{after}"
+        raise ValueError(f"the document lacks the markers {first} and {last}")
+    return f"{before}{first}\n{tables}\n{last}{after}"
 
 
 def _processor() -> str:

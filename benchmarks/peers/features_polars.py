@@ -1,4 +1,4 @@
-"""The same features by hand in Polars, straight from the events: `python -m benchmarks.peers.features_polars`.
+"""The same features by hand in Polars, straight from the events: `python -m benchmarks.peers.features_polars LAKE OUT`.
 
 Written to be fast: one pass over the events sums up the days, one per kind of code finds when it was last seen, and
 the streaming engine runs them. It shares no code with the dbt models, so that they are also checked against it.
@@ -9,6 +9,7 @@ from datetime import date, timedelta
 
 import polars as pl
 
+from benchmarks.peers.features_job import SETTINGS, run
 from churn.features.settings import FeatureSettings
 
 KINDS = {"items": "item_id", "channels": "channel", "sessions": "session_id"}
@@ -250,3 +251,11 @@ def _share_of_returns(window: str) -> pl.Expr:
 def _per(name: str, by: str) -> pl.Expr:
     """Divide two columns; null where the divisor is 0."""
     return pl.when(pl.col(by) != 0).then(pl.col(name) / pl.col(by))
+
+
+def _from_files(files: list[str], cutoffs: Mapping[date, bool]) -> pl.DataFrame:
+    return features({"activity": pl.scan_parquet(files, hive_partitioning=False)}, cutoffs, SETTINGS)
+
+
+if __name__ == "__main__":
+    run(_from_files)

@@ -28,7 +28,6 @@ from churn.log import get_logger
 log = get_logger(__name__)
 
 _ATTEMPTS = 5
-_ROLLUPS_ONLY = (f"+{DAYS}", f"+{VALUES}", "known_days", "rollups_add_up")
 
 
 def build_features(
@@ -70,9 +69,11 @@ def build_features(
             here = earlier.recipe.model_copy(update={"snapshot": recipe.snapshot})
             return earlier.model_copy(update={"recipe": here})
         kept = still_valid(earlier, recipe, activity)
+        wanted = [day for day in recipe.cutoffs.all if day not in kept]
         with _folder(work_dir) as folder, suppress(CommitConflict):
             run = Dbt(dbt_dir.resolve(), folder, settings)
-            files = _run(run, recipe, activity, records, kept, lake_url)
+            # Without a cutoff to build dbt does not start: the next build that has one finds what the rollups lack.
+            files = _run(run, recipe, activity, records, wanted, lake_url) if wanted else {}
             return publish(table, earlier, recipe, files)
         log.info("features_published_by_another", version=table.version)
     raise CommitConflict(f"{lake_url}/{TABLE}: {_ATTEMPTS} builds lost to other builders; build again")
@@ -99,15 +100,14 @@ def _run(
     recipe: Recipe,
     activity: Pinned,
     records: Mapping[str, Pinned],
-    kept: Collection[date],
+    wanted: Collection[date],
     lake_url: str,
 ) -> dict[date, Path]:
-    """Run the models, store what they add to the rollups, and return one file per cutoff that is not kept."""
+    """Run the models, store what they add to the rollups, and return one file per cutoff wanted."""
     import duckdb
 
     stored = {name: stored_rollup(lake_url, name, recipe.through) for name in ROLLUPS}
     since = min(rollup.reach for rollup in stored.values())
-    wanted = [day for day in recipe.cutoffs.all if day not in kept]
     with duckdb.connect(str(run.database)) as database:
         recent = activity.active.join(activity.sequences, on="path").filter((pl.col("last") > since).fill_null(True))
         files = local_files(full_paths(activity.uri, recent), run.work_dir / ACTIVITY)
@@ -119,9 +119,9 @@ def _run(
             files = local_files(rollup.files, run.work_dir / f"stored_{name}")
             create_view(database, name, ROLLUPS[name], files, f"{SEQUENCE} <= {recipe.through}")
     run.run(
-        [*("build", "--exclude-resource-types", "unit_test"), *([] if wanted else ["--select", *_ROLLUPS_ONLY])],
+        ["build", "--exclude-resource-types", "unit_test"],
         {
-            **variables(recipe, wanted or recipe.cutoffs.all),
+            **variables(recipe, wanted),
             "days_after": stored[DAYS].reach,
             "values_after": stored[VALUES].reach,
             "expected_events": activity.rows,

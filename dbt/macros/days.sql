@@ -37,3 +37,24 @@
 {% macro is_weekend(day) -%}
     {{ days_between("cast('1970-01-01' as date)", day) }} % 7 in (2, 3)
 {%- endmacro %}
+
+{# The day so many days before another, as text. #}
+{% macro day_before(day, days) -%}
+    {{ return((modules.datetime.date.fromisoformat(day) - modules.datetime.timedelta(days=days)).isoformat()) }}
+{%- endmacro %}
+
+{# The first days of all windows of all cutoffs and the cutoffs themselves, oldest first, each once. #}
+{% macro window_edges(cutoffs) -%}
+    {% set edges = [] %}
+    {% for cutoff in cutoffs %}
+    {% for days in [0, 7, 30, 90, 180] %}
+    {% do edges.append(day_before(cutoff.day, days)) %}
+    {% endfor %}
+    {% endfor %}
+    {{ return(edges | unique | sort) }}
+{%- endmacro %}
+
+{# The value of a span inside a window that looks back from the cutoff over so many days, else null. #}
+{% macro since(days, cutoff, edges, value) -%}
+    {% if days is none %}{{ value }}{% else %}case when span > {{ edges.index(day_before(cutoff, days)) }} then {{ value }} end{% endif %}
+{%- endmacro %}

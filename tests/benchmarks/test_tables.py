@@ -31,9 +31,10 @@ def test_ratios_are_medians_over_the_floor_and_over_ours() -> None:
 
 
 def test_tables_replace_what_stands_between_the_markers() -> None:
-    page = f"before\n{tables.BEGIN}\nold\n{tables.END}\nafter\n"
+    first, last = (marker.format(program="features") for marker in (tables.BEGIN, tables.END))
+    page = f"before\n{first}\nold\n{last}\nafter\n"
 
-    assert tables.written(page, "new") == f"before\n{tables.BEGIN}\nnew\n{tables.END}\nafter\n"
+    assert tables.written(page, "new", program="features") == f"before\n{first}\nnew\n{last}\nafter\n"
 
 
 def test_a_page_without_markers_is_not_touched() -> None:

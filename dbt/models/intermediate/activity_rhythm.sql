@@ -1,9 +1,16 @@
 {{ config(materialized='table') }}
 
 -- Which days a customer was active on, and the days from one to the next. `before` is the age of the day before.
+with
+active as (
+    select customer, event_day, min(available_day) as available_day
+    from {{ ref('known_days') }}
+    group by customer, event_day
+)
+
 {% for cutoff in var('cutoffs') %}
 select
-    customer_id,
+    customer,
     cast('{{ cutoff.day }}' as date) as cutoff,
     min(age) as recency_days,
     max(age) as tenure_days,
@@ -21,14 +28,14 @@ select
     count({{ within(90, 'case when before is null or before > 90 or ' ~ whole('before - 1', 7) ~ ' <> ' ~ whole('age - 1', 7) ~ ' then 1 end') }}) as active_weeks_90d,
     count(case when before is null or {{ whole('before - 1', 30) }} <> {{ whole('age - 1', 30) }} then 1 end) as active_months_total
 from (
-    select customer_id, age, lag(age) over (partition by customer_id order by age desc) as before
+    select customer, age, lag(age) over (partition by customer order by age desc) as before
     from (
-        select distinct customer_id, {{ days_between('event_day', "cast('" ~ cutoff.day ~ "' as date)") }} as age
-        from {{ ref('known_days') }}
+        select customer, {{ days_between('event_day', "cast('" ~ cutoff.day ~ "' as date)") }} as age
+        from active
         where event_day < cast('{{ cutoff.day }}' as date) and available_day <= cast('{{ cutoff.day }}' as date)
     ) as days
 ) as gapped
-group by customer_id
+group by customer
 having min(age) <= {{ var('active_days') }}
 {{ 'union all' if not loop.last }}
 {% endfor %}

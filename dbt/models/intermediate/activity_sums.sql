@@ -1,52 +1,70 @@
+{{ config(materialized='table') }}
+
 {% set sums = ['events', 'purchases', 'returns', 'clicks', 'logins', 'amount', 'quantity'] %}
 {% set bands = ['night', 'morning', 'afternoon', 'evening'] %}
 {% set types = var('event_types') %}
+{% set cutoffs = var('cutoffs') | sort(attribute='day') %}
+{% set edges = window_edges(cutoffs) %}
 
--- Days are first summed up between the edges of the windows, so that each is added once and not once per window.
+-- Days are summed up once between neighbouring edges of all windows of all cutoffs: `span` counts the edges a day has
+-- reached, `missed` the cutoffs at which it was not available yet. Every window of every cutoff is a run of spans.
+-- Counts are summed as doubles, which is exact for whole numbers and several times cheaper than in 128 bits.
 with
-{% for cutoff in var('cutoffs') %}
-rings_{{ loop.index }} as (
+spans as (
     select
-        customer_id,
-        case when age <= 7 then 7 when age <= 30 then 30 when age <= 90 then 90 when age <= 180 then 180 else 1000000 end as age,
-        sum(events) as events,
-        sum(case when event_type in {{ codes(types.purchase) }} then events else 0 end) as purchases,
-        sum(case when event_type in {{ codes(types.returned) }} then events else 0 end) as returns,
-        sum(case when event_type in {{ codes(types.click) }} then events else 0 end) as clicks,
-        sum(case when event_type in {{ codes(types.login) }} then events else 0 end) as logins,
+        event_day,
+        case when {{ is_weekend('event_day') }} then 1 else 0 end as is_weekend,
+        {% for edge in edges %}
+        case when event_day >= cast('{{ edge }}' as date) then 1 else 0 end{{ ' +' if not loop.last }}
+        {% endfor %}
+        as span
+    from (select distinct event_day from {{ ref('known_days') }}) as days
+),
+
+summed as (
+    select
+        days.customer,
+        spans.span,
+        {% for cutoff in cutoffs %}
+        case when days.available_day > cast('{{ cutoff.day }}' as date) then 1 else 0 end{{ ' +' if not loop.last }}
+        {% endfor %}
+        as missed,
+        cast(sum(events) as double) as events,
+        cast(sum(case when event_type in {{ codes(types.purchase) }} then events else 0 end) as double) as purchases,
+        cast(sum(case when event_type in {{ codes(types.returned) }} then events else 0 end) as double) as returns,
+        cast(sum(case when event_type in {{ codes(types.click) }} then events else 0 end) as double) as clicks,
+        cast(sum(case when event_type in {{ codes(types.login) }} then events else 0 end) as double) as logins,
         sum(case when event_type in {{ codes(types.purchase) }} then amount end) as amount,
         sum(case when event_type in {{ codes(types.purchase) }} then quantity end) as quantity,
         sum(case when event_type in {{ codes(types.returned) }} then amount_without_sign end) as returned_amount,
-        min(case when event_type in {{ codes(types.purchase) }} then age end) as purchase_recency_days,
-        sum(case when {{ is_weekend('event_day') }} then events else 0 end) as weekend,
+        max(case when event_type in {{ codes(types.purchase) }} then days.event_day end) as purchase_day,
+        cast(sum(events * is_weekend) as double) as weekend,
         {% for band in bands %}
-        sum({{ band }}) as {{ band }}{{ ',' if not loop.last }}
+        cast(sum({{ band }}) as double) as {{ band }}{{ ',' if not loop.last }}
         {% endfor %}
-    from (
-        select *, {{ days_between('event_day', "cast('" ~ cutoff.day ~ "' as date)") }} as age
-        from {{ ref('known_days') }}
-        where event_day < cast('{{ cutoff.day }}' as date) and available_day <= cast('{{ cutoff.day }}' as date)
-    ) as days
-    group by 1, 2
-){{ ',' if not loop.last }}
-{% endfor %}
+    from {{ ref('known_days') }} as days
+    inner join spans on days.event_day = spans.event_day
+    group by 1, 2, 3
+)
 
-{% for cutoff in var('cutoffs') %}
+{% for cutoff in cutoffs %}
+{% set before = edges.index(cutoff.day) + 1 %}
 select
-    customer_id,
+    customer,
     cast('{{ cutoff.day }}' as date) as cutoff,
     {% for name in sums %}
     {% for window, days in windows().items() %}
-    coalesce(sum({{ within(days, name) }}), 0) as {{ name }}_{{ window }},
+    cast(coalesce(sum({{ since(days, cutoff.day, edges, name) }}), 0) as double) as {{ name }}_{{ window }},
     {% endfor %}
     {% endfor %}
-    coalesce(sum({{ within(180, 'amount') }}), 0) as amount_180d,
-    coalesce(sum(returned_amount), 0) as returned_amount_total,
-    min(purchase_recency_days) as purchase_recency_days,
+    cast(coalesce(sum({{ since(180, cutoff.day, edges, 'amount') }}), 0) as double) as amount_180d,
+    cast(coalesce(sum(returned_amount), 0) as double) as returned_amount_total,
+    {{ days_between('max(purchase_day)', "cast('" ~ cutoff.day ~ "' as date)") }} as purchase_recency_days,
     {% for name in ['weekend'] + bands %}
     sum({{ name }}) as {{ name }}{{ ',' if not loop.last }}
     {% endfor %}
-from rings_{{ loop.index }}
-group by customer_id
+from summed
+where span < {{ before }} and missed < {{ loop.index }}
+group by customer
 {{ 'union all' if not loop.last }}
 {% endfor %}

@@ -1,11 +1,11 @@
 -- The newest customer record that was valid before the cutoff and available at it.
-select customer_id, cutoff, country, segment, age_band, income_band, household
+select customer, cutoff, country, segment, age_band, income_band, household
 from (
     select
         customers.*,
         cutoffs.cutoff,
         row_number() over (
-            partition by customers.customer_id, cutoffs.cutoff
+            partition by customers.customer, cutoffs.cutoff
             order by valid_from desc, available_at desc, record_id desc
         ) as place
     from {{ ref('stg_customers') }} as customers

@@ -1,5 +1,6 @@
 select
     customer_id,
+    {{ customer_key('customer_id') }} as customer,
     event_day,
     available_day,
     event_type,
@@ -17,6 +18,7 @@ from {{ source('lake', 'customer_days') }}
 union all
 select
     customer_id,
+    {{ customer_key('customer_id') }} as customer,
     event_day,
     available_day,
     event_type,

@@ -1,5 +1,6 @@
 select
     customer_id,
+    {{ customer_key('customer_id') }} as customer,
     event_day,
     available_day,
     item_id,
@@ -9,6 +10,7 @@ from {{ source('lake', 'customer_day_values') }}
 union all
 select
     customer_id,
+    {{ customer_key('customer_id') }} as customer,
     event_day,
     available_day,
     item_id,

@@ -1,13 +1,13 @@
 -- The newest subscription record that was valid before the cutoff and available at it, and how many there were.
-select customer_id, cutoff, plan, status, price, age as age_days, changes_90d, changes_total
+select customer, cutoff, plan, status, price, age as age_days, changes_90d, changes_total
 from (
     select
         known.*,
         row_number() over (
-            partition by customer_id, cutoff order by valid_from desc, available_at desc, record_id desc
+            partition by customer, cutoff order by valid_from desc, available_at desc, record_id desc
         ) as place,
-        count(*) over (partition by customer_id, cutoff) as changes_total,
-        count(case when age <= 90 then 1 end) over (partition by customer_id, cutoff) as changes_90d
+        count(*) over (partition by customer, cutoff) as changes_total,
+        count(case when age <= 90 then 1 end) over (partition by customer, cutoff) as changes_90d
     from (
         select
             subscriptions.*,

@@ -4,14 +4,14 @@
 with
 joined as (
     select
-        rhythm.customer_id,
+        tokens.customer_id,
         rhythm.cutoff,
         {% for window in windows() %}
         {% for name in summed %}
         cast(sums.{{ name }}_{{ window }} as double) as {{ name }}_{{ window }},
         {% endfor %}
         {% for name in ['items', 'channels', 'sessions'] %}
-        cast(coalesce(codes.{{ name }}_{{ window }}, 0) as double) as {{ name }}_{{ window }},
+        cast(coalesce({{ name }}.{{ name }}_{{ window }}, 0) as double) as {{ name }}_{{ window }},
         {% endfor %}
         cast(rhythm.active_days_{{ window }} as double) as active_days_{{ window }},
         {% endfor %}
@@ -50,21 +50,26 @@ joined as (
             when cutoffs.labelled then coalesce(labels.active, 0) = 0 or coalesce(labels.cancelled, 0) = 1
         end as churned
     from {{ ref('activity_rhythm') }} as rhythm
+    inner join {{ ref('customer_keys') }} as tokens on rhythm.customer = tokens.customer
     inner join {{ ref('cutoffs') }} as cutoffs on rhythm.cutoff = cutoffs.cutoff
     inner join {{ ref('activity_sums') }} as sums
-        on rhythm.customer_id = sums.customer_id and rhythm.cutoff = sums.cutoff
-    left join {{ ref('distinct_codes') }} as codes
-        on rhythm.customer_id = codes.customer_id and rhythm.cutoff = codes.cutoff
+        on rhythm.customer = sums.customer and rhythm.cutoff = sums.cutoff
+    left join {{ ref('distinct_items') }} as items
+        on rhythm.customer = items.customer and rhythm.cutoff = items.cutoff
+    left join {{ ref('distinct_channels') }} as channels
+        on rhythm.customer = channels.customer and rhythm.cutoff = channels.cutoff
+    left join {{ ref('distinct_sessions') }} as sessions
+        on rhythm.customer = sessions.customer and rhythm.cutoff = sessions.cutoff
     left join {{ ref('named_codes') }} as countries
-        on rhythm.customer_id = countries.customer_id and rhythm.cutoff = countries.cutoff and countries.kind = 'country'
+        on rhythm.customer = countries.customer and rhythm.cutoff = countries.cutoff and countries.kind = 'country'
     left join {{ ref('named_codes') }} as plans
-        on rhythm.customer_id = plans.customer_id and rhythm.cutoff = plans.cutoff and plans.kind = 'plan'
+        on rhythm.customer = plans.customer and rhythm.cutoff = plans.cutoff and plans.kind = 'plan'
     left join {{ ref('customer_records') }} as customers
-        on rhythm.customer_id = customers.customer_id and rhythm.cutoff = customers.cutoff
+        on rhythm.customer = customers.customer and rhythm.cutoff = customers.cutoff
     left join {{ ref('subscription_records') }} as subscriptions
-        on rhythm.customer_id = subscriptions.customer_id and rhythm.cutoff = subscriptions.cutoff
+        on rhythm.customer = subscriptions.customer and rhythm.cutoff = subscriptions.cutoff
     left join {{ ref('labels') }} as labels
-        on rhythm.customer_id = labels.customer_id and rhythm.cutoff = labels.cutoff
+        on rhythm.customer = labels.customer and rhythm.cutoff = labels.cutoff
 )
 
 select

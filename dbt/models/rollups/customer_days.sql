@@ -9,11 +9,14 @@ select
     cast(sum(abs(amount)) as decimal(28, 4)) as amount_without_sign,
     cast(sum(quantity) as decimal(28, 4)) as quantity,
     {% for band in ['night', 'morning', 'afternoon', 'evening'] %}
-    count(case when hour(event_time) >= {{ 6 * loop.index0 }} and hour(event_time) < {{ 6 * loop.index }} then 1 end) as {{ band }},
+    count(case when quarter_of_day = {{ loop.index0 }} then 1 end) as {{ band }},
     {% endfor %}
     max(country) as country,
     max(plan) as plan,
     cast({{ var('through') }} as bigint) as ingest_seq
-from {{ ref('stg_activity') }}
-where ingest_seq > {{ var('days_after') }}
+from (
+    select *, {{ whole('hour(event_time)', 6) }} as quarter_of_day
+    from {{ ref('stg_activity') }}
+    where ingest_seq > {{ var('days_after') }}
+) as activity
 group by customer_id, event_day, available_day, event_type

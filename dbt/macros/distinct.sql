@@ -1,22 +1,21 @@
-{% set kinds = {'items': 'item_id', 'channels': 'channel', 'sessions': 'session_id'} %}
-
--- A code counts in a window when it was last seen in it; one pass finds that for every cutoff.
+{# Different codes of one kind over every window, by customer and cutoff. A code counts in a window when it was last seen
+   in it; one pass finds that for every cutoff. Each kind is a model of its own: three at once do not fit the memory. #}
+{% macro distinct_codes(kind, code) -%}
 with
-{% for kind, code in kinds.items() %}
-last_{{ kind }} as (
+last_seen as (
     select
-        customer_id,
+        customer,
         {% for cutoff in var('cutoffs') %}
         {{ days_between("max(case when event_day < cast('" ~ cutoff.day ~ "' as date) and available_day <= cast('" ~ cutoff.day ~ "' as date) then event_day end)", "cast('" ~ cutoff.day ~ "' as date)") }} as age_{{ loop.index }}{{ ',' if not loop.last }}
         {% endfor %}
     from {{ ref('known_values') }}
     where {{ code }} is not null
-    group by customer_id, {{ code }}
+    group by customer, {{ code }}
 ),
 
-{{ kind }} as (
+counted as (
     select
-        customer_id,
+        customer,
         {% for cutoff in var('cutoffs') %}
         {% set number = loop.index %}
         {% for window, days in windows().items() %}
@@ -24,27 +23,19 @@ last_{{ kind }} as (
         {% endfor %}
         {% endfor %}
         count(*) as codes
-    from last_{{ kind }}
-    group by customer_id
-),
-
-{% endfor %}
-customers as (select distinct customer_id from {{ ref('activity_rhythm') }})
+    from last_seen
+    group by customer
+)
 
 {% for cutoff in var('cutoffs') %}
 {% set number = loop.index %}
 select
-    customers.customer_id,
+    customer,
     cast('{{ cutoff.day }}' as date) as cutoff,
-    {% for kind in kinds %}
-    {% set last = loop.last %}
     {% for window in windows() %}
-    coalesce({{ kind }}_{{ window }}_{{ number }}, 0) as {{ kind }}_{{ window }}{{ ',' if not (last and loop.last) }}
+    {{ kind }}_{{ window }}_{{ number }} as {{ kind }}_{{ window }}{{ ',' if not loop.last }}
     {% endfor %}
-    {% endfor %}
-from customers
-{% for kind in kinds %}
-left join {{ kind }} on customers.customer_id = {{ kind }}.customer_id
-{% endfor %}
+from counted
 {{ 'union all' if not loop.last }}
 {% endfor %}
+{%- endmacro %}

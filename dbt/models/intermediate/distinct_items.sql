@@ -1,0 +1,3 @@
+{{ config(materialized='table') }}
+
+{{ distinct_codes('items', 'item_id') }}
