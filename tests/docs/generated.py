@@ -11,7 +11,7 @@ from pydantic_core import PydanticUndefined
 from churn.features.catalogue import load_catalogue
 from churn.features.settings import FeatureSettings
 from churn.promotion.settings import PromotionSettings
-from churn.training.settings import TrainingSettings
+from churn.training.settings import TrainingSettings, TriggerSettings
 
 ROOT = Path(__file__).parents[2]
 
@@ -46,7 +46,7 @@ def settings(**sections: type[BaseModel]) -> str:
 BLOCKS: dict[tuple[str, str], Callable[[], str]] = {
     ("docs/features.md", "features"): features,
     ("docs/training.md", "settings"): partial(settings, features=FeatureSettings, training=TrainingSettings),
-    ("docs/promotion.md", "settings"): partial(settings, promotion=PromotionSettings),
+    ("docs/promotion.md", "settings"): partial(settings, promotion=PromotionSettings, triggers=TriggerSettings),
 }
 
 

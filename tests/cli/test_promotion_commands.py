@@ -1,0 +1,173 @@
+"""`churn versions`, `promote`, `ledger`, `status`, `repair` and `train` on a trained project."""
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+from typer.testing import CliRunner, Result
+from zenml.client import Client
+from zenml.models import PipelineRunResponse
+
+import pipelines.training
+from churn.lake.table import open_version
+from churn.ledger.standing import standing
+from cli.main import app
+from steps.registry import active_ledger, active_registry
+from tests.promoted import EASY, fresh_ledger
+from tests.trained import MODEL_NAME, Trained, configure, inside, register_again
+
+pytestmark = [
+    pytest.mark.timeout(900),  # the one training counts to whichever test comes first
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+]
+Run = Callable[..., Result]
+
+
+@pytest.fixture(scope="module")
+def promoted(trained: Trained) -> Iterator[str]:
+    """A version that `churn promote` has brought to staging."""
+    with inside(trained.root), fresh_ledger(trained):
+        configure(trained.root, promotion=dict(EASY))
+        version = register_again(trained).models[0].version
+        result = CliRunner().invoke(app, ["promote", version])
+        assert result.exit_code == 0, result.output
+        assert f"version {version} is in staging now" in result.output
+        yield version
+        configure(trained.root)
+
+
+@pytest.fixture
+def churn(promoted: str) -> Run:
+    return lambda *arguments: CliRunner().invoke(app, list(arguments))
+
+
+def test_versions_are_listed_with_stage_and_figures(churn: Run, promoted: str) -> None:
+    result = churn("versions", "--json")
+
+    assert result.exit_code == 0, result.output
+    listed = {item["version"]: item for item in json.loads(result.stdout)}
+    assert listed[promoted]["stage"] == "staging"
+    assert 0.5 < listed[promoted]["roc_auc"] < 1
+    assert {item["stage"] for version, item in listed.items() if version != promoted} == {"none"}
+    shown = churn("versions").stdout
+    assert "logistic regression" in shown
+    assert "c0ffeec0" in shown
+
+
+def test_the_ledger_shows_who_decided_what_and_how_it_stood_before(churn: Run, promoted: str) -> None:
+    entry = active_ledger().entries()[-1]
+
+    shown = churn("ledger", "show")
+    before = churn("ledger", "show", "--at", (entry.at - timedelta(minutes=30)).isoformat(), "--json")
+
+    assert f"staging: version {promoted}" in shown.stdout
+    assert "default" in shown.stdout
+    assert json.loads(before.stdout)["stages"] == {}
+    assert churn("ledger", "show", "--at", "yesterday").exit_code == 2
+
+
+def test_a_sound_ledger_is_verified(churn: Run) -> None:
+    result = churn("ledger", "verify")
+
+    assert result.exit_code == 0, result.output
+    assert "none changed, removed, moved or put in" in result.stdout
+
+
+def test_a_chain_written_anew_is_found_by_what_the_versions_note(churn: Run, promoted: str) -> None:
+    from churn.ledger.entry import Draft, Entry
+
+    ledger = active_ledger()
+    files = [Path(file) for file in open_version(ledger.uri).files()]
+    whole = {file: file.read_bytes() for file in files}
+    last, forged = None, {}
+    for old in ledger.entries():
+        content = old.model_dump(include=set(Draft.model_fields)) | {"actor": "mallory"}
+        last = Entry.following(last, Draft(**content), old.at)
+        forged[last.sequence] = last
+    for file in files:
+        rows = [forged[sequence].to_row() for sequence in pl.read_parquet(file)["sequence"]]
+        pl.DataFrame(rows, schema=pl.read_parquet_schema(file)).write_parquet(file)
+    try:
+        result = churn("ledger", "verify")
+    finally:
+        for file, bytes_before in whole.items():
+            file.write_bytes(bytes_before)
+
+    assert result.exit_code == 1
+    assert "is not the one noted at its model version: the chain was rewritten" in result.stderr
+
+
+def test_a_stage_set_by_hand_is_named_and_repaired(churn: Run, promoted: str) -> None:
+    ledger = active_ledger()
+    for version in Client().list_model_versions(model=MODEL_NAME, size=500):
+        if str(version.number) not in standing(ledger.entries()).stages:
+            Client().delete_model_version(version.id)  # of other suites' ledgers
+    other = next(version for version in standing(ledger.entries()).stages if version != promoted)
+    assert churn("status").exit_code == 0
+    active_registry().version(other).set_stage("production", force=True)
+
+    named = churn("status")
+    mended = churn("repair")
+
+    assert named.exit_code == 1
+    assert f"version {other}: none in the ledger, production in ZenML" in named.stdout
+    assert mended.exit_code == 0
+    assert f"mended: version {other}" in mended.stdout
+    assert json.loads(churn("status", "--json").stdout)["disagreements"] == []
+    assert "agree" in churn("repair").stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["promote", "999"], "the ledger knows no such version"),
+        (["promote", "x; drop"], "the ledger knows no such version"),
+        (["promote", "-1"], "No such option"),
+        (["promote", "1", "--to", "heaven"], "is not one of"),
+    ],
+)
+def test_wrong_words_are_named(churn: Run, words: list[str], says: str) -> None:
+    result = churn(*words)
+
+    assert result.exit_code in (1, 2)
+    assert says in result.output.replace("\n", " ")
+
+
+def test_an_mlflow_that_is_away_is_named_and_nothing_is_half_done(
+    churn: Run, promoted: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracker = Client().active_stack.experiment_tracker
+    assert tracker is not None
+    monkeypatch.setattr(type(tracker), "get_tracking_uri", lambda self, **_: "http://127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    before = active_ledger().entries()
+
+    result = churn("promote", promoted, "--to", "production")
+
+    assert result.exit_code == 1
+    assert "MLflow does not answer" in result.output
+    assert active_ledger().entries() == before
+
+
+def test_training_waits_while_there_is_no_reason(churn: Run) -> None:
+    result = churn("train", "--if-needed")
+
+    assert result.exit_code == 0, result.output
+    assert result.stdout.startswith("wait: the last training is ")
+
+
+def test_a_failed_training_does_not_keep_the_next_one_from_running(
+    churn: Run, trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing() -> PipelineRunResponse:
+        raise RuntimeError("no")
+
+    with fresh_ledger(trained), monkeypatch.context() as patch:
+        patch.setattr(pipelines.training, "train_churn_model", failing)
+        for _ in range(2):
+            result = churn("train", "--if-needed")
+            assert result.exit_code == 1
+            assert result.stdout.startswith("train: no training has registered a model yet")
