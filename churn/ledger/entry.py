@@ -1,10 +1,10 @@
 """One decision in the ledger, and the hash that ties it to the one before."""
 
 import hashlib
-import json
 from datetime import UTC, datetime
 from typing import Literal
 
+import orjson
 import polars as pl
 from pydantic import Field
 
@@ -93,14 +93,14 @@ class Entry(Frozen):
         Raises:
             ValueError: a field holds what no entry can.
         """
-        return cls.model_validate(row | {"facts": json.loads(str(row["facts"]))})
+        return cls.model_validate(row | {"facts": orjson.loads(str(row["facts"]))})
 
     def to_row(self) -> dict[str, object]:
         """Return the row of the table."""
-        return self.model_dump() | {"facts": json.dumps(self.facts, sort_keys=True)}
+        return self.model_dump() | {"facts": orjson.dumps(self.facts, option=orjson.OPT_SORT_KEYS).decode()}
 
     def computed_hash(self) -> str:
         """Return what `hash` must be."""
         content = self.__dict__ | {"at": self.at.isoformat(timespec="microseconds")}
         del content["hash"]
-        return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+        return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()

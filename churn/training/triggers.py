@@ -1,6 +1,6 @@
 """Whether a new model should be trained now: daily, when enough labels have matured, or when drift was recorded."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Literal
@@ -47,23 +47,27 @@ def decide(known: Known, settings: TriggerSettings, now: datetime) -> Need:
     """Say whether to train; a training that failed has registered nothing, so the next one runs all the same."""
     if known.trained_at is None:
         return Need(decision="train", reasons=("no training has registered a model yet",))
-    age = now - known.trained_at
-    for_it: list[str] = []
-    against: list[str] = []
+    reasons = list(_reasons(known, now - known.trained_at, settings))
+    if for_it := tuple(text for speaks, text in reasons if speaks):
+        return Need(decision="train", reasons=for_it)
+    against = tuple(text for _, text in reasons)
+    return Need(decision="wait", reasons=against or ("the settings name no reason to train",))
+
+
+def _reasons(known: Known, age: timedelta, settings: TriggerSettings) -> Iterator[tuple[bool, str]]:
+    """Yield for each trigger that is on whether it speaks for a training, and what it saw."""
     if settings.every_hours is not None:
-        old = age >= timedelta(hours=settings.every_hours)
         fresh = known.activity != known.trained_on
         text = f"the last training is {_hours(age)} old, {settings.every_hours:g} h are allowed"
-        (for_it if old and fresh else against).append(text if fresh else f"{text}; nothing was ingested since")
+        old = age >= timedelta(hours=settings.every_hours)
+        yield old and fresh, text if fresh else f"{text}; nothing was ingested since"
     if settings.min_new_labels is not None:
-        text = f"{known.new_labels:,} customers have a new outcome, {settings.min_new_labels:,} are enough"
-        (for_it if known.new_labels >= settings.min_new_labels else against).append(text)
-    if settings.on_drift:
-        text = f"retraining was called for at {known.called_at:%Y-%m-%d %H:%M} UTC: {known.because}"
-        (for_it if known.called_at else against).append(text if known.called_at else "no drift was recorded since")
-    if for_it:
-        return Need(decision="train", reasons=tuple(for_it))
-    return Need(decision="wait", reasons=tuple(against) or ("the settings name no reason to train",))
+        enough = known.new_labels >= settings.min_new_labels
+        yield enough, f"{known.new_labels:,} customers have a new outcome, {settings.min_new_labels:,} are enough"
+    if settings.on_drift and known.called_at is None:
+        yield False, "no drift was recorded since"
+    elif settings.on_drift:
+        yield True, f"retraining was called for at {known.called_at:%Y-%m-%d %H:%M} UTC: {known.because}"
 
 
 def look(lake_url: str, entries: Sequence[Entry], settings: FeatureSettings, *, dbt_dir: Path, now: datetime) -> Known:

@@ -54,7 +54,7 @@ def begun(run: str, process: str) -> str:
 def left(run: str) -> tuple[int, int, list[int]]:
     """Versions of a run in ZenML and MLflow, and versions of `activity` that anybody pins."""
     registry = active_registry()
-    found = [v for v in Client().list_model_versions(model=MODEL_NAME, size=500, hydrate=True).items]
+    found = Client().list_model_versions(model=MODEL_NAME, size=500, hydrate=True).items
     return (
         sum(run_tag(run) in {tag.name for tag in version.tags} for version in found),
         len(registry._mlflow.search_model_versions(f"name='{MODEL_NAME}' and tags.`{RUN_TAG}`='{run}'")),

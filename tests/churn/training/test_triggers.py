@@ -78,7 +78,8 @@ def test_a_trigger_that_is_off_is_no_reason(off: dict[str, object], changes: dic
 
 def test_lake_and_ledger_tell_what_is_new(tmp_path: Path, project_root: Path) -> None:
     world = world_in(tmp_path)
-    world.upload([make_event(day, event_time=(START + day * DAY).isoformat()) for day in range(40)])
+    for day in range(40):
+        world.upload([make_event(day, event_time=(START + day * DAY).isoformat())], hour=START + day * DAY)
     world.ingest(START + 40 * DAY, backfill=True)
     settings = FeatureSettings(horizon_days=5, allowed_lateness_days=0, min_history_days=5, active_days=10)
     ledger = Ledger(world.lake, lambda: START + 40 * DAY)
