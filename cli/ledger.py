@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cli.options import JsonOption, utc_now
+from cli.options import JsonOption, moment, utc_now
 from cli.zen import prepare_zenml
 from stacks.environment import project_root
 
@@ -18,24 +18,18 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Show every entry, and which version stood where."""
-    from churn.errors import ChurnError
-    from churn.hours import parse_moment
-
-    try:
-        moment = parse_moment(at) if at else utc_now()
-    except ChurnError as error:
-        raise typer.BadParameter(str(error), param_hint="--at") from None
+    until = moment(at) if at else utc_now()
     prepare_zenml(project_root(), verbosity="CRITICAL")
     from churn.ledger.standing import standing
     from steps.registry import active_ledger
 
-    entries = [entry for entry in active_ledger().entries() if entry.at <= moment]
+    entries = [entry for entry in active_ledger().entries() if entry.at <= until]
     stands = standing(entries)
     if as_json:
         typer.echo(
             json.dumps(
                 {
-                    "at": moment.isoformat(),
+                    "at": until.isoformat(),
                     "stages": stands.stages,
                     "entries": [entry.model_dump(mode="json") for entry in entries],
                 },
@@ -46,7 +40,7 @@ def show(
     from cli.tables import print_table
 
     print_table(
-        f"Ledger at {moment:%Y-%m-%d %H:%M} UTC",
+        f"Ledger at {until:%Y-%m-%d %H:%M} UTC",
         ["entry", "at (UTC)", "decision", "version", "stage", "by", "evidence", "bundle"],
         [
             (

@@ -17,8 +17,11 @@ from churn.log import configure_logging, get_logger, progress
 @pytest.fixture(autouse=True)
 def _restored() -> Iterator[None]:
     factory = logging.getLogRecordFactory()
+    before = structlog.get_config() if structlog.is_configured() else None
     yield
     structlog.reset_defaults()
+    if before is not None:
+        structlog.configure(**before)
     logging.setLogRecordFactory(factory)
 
 

@@ -161,6 +161,7 @@ def test_on_a_pipe_the_demo_says_a_line_for_each_stage_and_the_log_the_rest(demo
         "the past until 1998-06-30 22",
         "the last 2 hours, one by one",
         "features and models",
+        "the best one to staging, approved, to production",
     ]
     assert sum(line["event"] == "ingested" for line in lines) == 3
 
@@ -174,6 +175,11 @@ def test_the_demo_accounts_for_every_row_and_names_the_report_of_the_backlog(dem
     counts = [int(match[1].replace(",", "")) for match in map(rows.search, (backlog, newest)) if match]
     assert len(counts) == 2
     assert counts[0] > 60_000 > 100 > counts[1] > 0
+
+
+def test_the_demo_brings_its_best_model_to_production_and_names_the_evidence(demo: Demo) -> None:
+    assert re.search(r"^version \d \(logistic regression\) is in production;", demo.stdout, re.MULTILINE)
+    assert "The gate lets it pass" in (demo.root / demo.places["evidence"]).read_text()
 
 
 def test_a_demo_that_is_stopped_says_how_to_go_on(demo: Demo) -> None:

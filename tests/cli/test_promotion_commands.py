@@ -11,7 +11,6 @@ from typer.testing import CliRunner, Result
 from zenml.client import Client
 from zenml.models import PipelineRunResponse
 
-import pipelines.training
 from churn.lake.table import open_version
 from churn.ledger.standing import standing
 from cli.main import app
@@ -166,7 +165,7 @@ def test_a_failed_training_does_not_keep_the_next_one_from_running(
         raise RuntimeError("no")
 
     with fresh_ledger(trained), monkeypatch.context() as patch:
-        patch.setattr(pipelines.training, "train_churn_model", failing)
+        patch.setattr("pipelines.training.train_churn_model", failing)
         for _ in range(2):
             result = churn("train", "--if-needed")
             assert result.exit_code == 1

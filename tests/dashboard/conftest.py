@@ -21,7 +21,7 @@ SECONDS = 120
 """Longest the server may take to start on a busy machine; a quiet one needs five seconds."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A ZenML server on the store that all tests share, as `zenml login --local` starts it; yields its URL."""
     folder = tmp_path_factory.mktemp("zenml-server")

@@ -20,6 +20,7 @@ from churn.training.settings import BASELINE
 from materializers.data_snapshot import DataSnapshotMaterializer
 from steps.code_version import lock_digest
 from steps.in_production import in_production
+from steps.registry import RUN_TAG, run_tag
 from tests.promoted import fresh_ledger, put_live
 from tests.reliability.canaries import leaks
 from tests.trained import (
@@ -96,11 +97,12 @@ def test_one_run_registers_a_version_for_each_candidate(
     assert len({model.version for model in registered}) == len({model.mlflow_version for model in registered}) == 3
     for model in registered:
         version, tracked = versions[model.candidate], tracker.get_model_version(MODEL_NAME, model.mlflow_version)
-        assert [tag.name for tag in version.tags] == [model.candidate]
+        assert {tag.name for tag in version.tags} == {model.candidate, run_tag(str(trained.run.id))}
         assert tracked.tags == {
             "candidate": model.candidate,
             "bundle_digest": model.digest,
             "zenml_version": model.version,
+            RUN_TAG: str(trained.run.id),
         }
         assert version.run_metadata["mlflow_version"] == model.mlflow_version
 

@@ -17,6 +17,7 @@ from typing import Any
 from deltalake import DeltaTable
 from mlflow import MlflowClient
 from zenml.client import Client
+from zenml.utils.source_utils import set_custom_source_root
 
 from churn.lake.table import Pinned
 from churn.ledger.changes import change_stage
@@ -24,6 +25,7 @@ from churn.ledger.errors import DecisionRefused
 from churn.promotion.request import PromotionRequest
 from churn.promotion.rules import require_still_true
 from churn.promotion.verdict import Verdict
+from stacks.environment import CHECKOUT
 from steps.registry import active_ledger, active_registry
 
 KILLED = -signal.SIGKILL
@@ -91,6 +93,7 @@ def promote(
 ) -> None:
     """Carry a request out in this process; exits with REFUSED when the ledger says no."""
     os.environ.update(environment)
+    set_custom_source_root(str(CHECKOUT))
     with open(f"{folder}/log", "a") as log:
         os.dup2(log.fileno(), sys.stderr.fileno())
     countdown = _Countdown(crash_at, [])
