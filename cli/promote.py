@@ -8,7 +8,7 @@ import typer
 
 from cli.options import JsonOption, utc_now
 from cli.zen import prepare_zenml, run_here
-from stacks.environment import project_root
+from stacks.environment import active_settings, project_root
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,6 +39,7 @@ def promote(
     Exits with 1 when the version is not promoted. A request that nobody answers in time leaves the run paused.
     """
     prepare_zenml(project_root(), verbosity="CRITICAL")
+    active_settings()
     from pipelines.promotion import promote_model
 
     run = run_here(lambda: promote_model(version=version, to_stage=to.value, ask=ask))

@@ -30,11 +30,19 @@ def active_environment() -> str:
     """Return the label `environment` of the active stack; call it inside steps, never at composition time.
 
     Raises:
-        StackError: the stack has no such label.
+        StackError: the stack has no such label, or the ZenML server does not answer.
     """
     from zenml.client import Client
 
-    stack = Client().active_stack_model
+    try:
+        stack = Client().active_stack_model
+    except (RuntimeError, ConnectionError) as error:
+        if "onnect" not in str(error):
+            raise
+        raise StackError(
+            f"the ZenML server does not answer ({str(error).partition(': HTTP')[0]}); start it, or log in to the one "
+            "you mean: zenml login"
+        ) from None
     environment = (stack.labels or {}).get("environment")
     if not environment:
         raise StackError(

@@ -70,7 +70,7 @@ class Registry:
         """Set stages in ZenML, then aliases in MLflow; returns live versions that are missing in either."""
         from zenml.client import Client
 
-        found = self._versions()
+        found = self._versions(with_facts=False)
         live = sorted(wanted.stages.items(), key=lambda item: item[1] not in ALIASES)
         for version, stage in live:
             if version in found and not agrees(stage, _stage(found[version])):
@@ -159,13 +159,13 @@ class Registry:
             if number in named or version.run_metadata.get(LEDGER_URI_KEY) in (None, ledger.uri)
         }
 
-    def _versions(self) -> "dict[str, ModelVersionResponse]":
+    def _versions(self, *, with_facts: bool = True) -> "dict[str, ModelVersionResponse]":
         from zenml.client import Client
         from zenml.utils.pagination_utils import depaginate
 
         with _answering("ZenML"):
             try:
-                versions = depaginate(Client().list_model_versions, model=self.model, size=200, hydrate=True)
+                versions = depaginate(Client().list_model_versions, model=self.model, size=200, hydrate=with_facts)
             except KeyError:
                 return {}
         return {str(version.number): version for version in versions}
