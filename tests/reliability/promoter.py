@@ -1,18 +1,12 @@
 """A real process that changes a version's stage and can be killed at the k-th boundary on its way."""
 
-import functools
 import json
-import multiprocessing
 import os
-import signal
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from multiprocessing.context import ForkServerProcess
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
-from typing import Any
 
 from deltalake import DeltaTable
 from mlflow import MlflowClient
@@ -27,20 +21,18 @@ from churn.promotion.rules import require_still_true
 from churn.promotion.verdict import Verdict
 from stacks.environment import CHECKOUT
 from steps.registry import active_ledger, active_registry
+from tests.reliability.killable import Boundaries, Children, Countdown
 
-KILLED = -signal.SIGKILL
 REFUSED = 3
-SECONDS = 180.0
-"""Longest a child may take; a healthy one needs a few seconds even on a busy machine."""
 
-BOUNDARIES: tuple[tuple[Any, str], ...] = (
+BOUNDARIES: Boundaries = (
     (Pinned, "append"),
     (DeltaTable, "create_write_transaction"),
     (Client, "update_model_version"),
     (MlflowClient, "set_registered_model_alias"),
     (MlflowClient, "delete_registered_model_alias"),
 )
-"""What stands between intent and committed; a process can die before and after each call of these."""
+"""What stands between intent and committed."""
 
 
 def requested(version: str, to_stage: str, holder: str | None) -> PromotionRequest:
@@ -62,32 +54,6 @@ def requested(version: str, to_stage: str, holder: str | None) -> PromotionReque
     )
 
 
-@dataclass
-class _Countdown:
-    crash_at: int | None
-    passed: list[str]
-
-    def reach(self, name: str) -> None:
-        if len(self.passed) == self.crash_at:
-            os.kill(os.getpid(), signal.SIGKILL)
-        self.passed.append(name)
-
-
-def _arm(countdown: _Countdown) -> None:
-    def watched(name: str, call: Callable[..., object]) -> Callable[..., object]:
-        @functools.wraps(call)
-        def around(*args: Any, **kwargs: Any) -> object:
-            countdown.reach(f"before {name}")
-            result = call(*args, **kwargs)
-            countdown.reach(f"after {name}")
-            return result
-
-        return around
-
-    for owner, name in BOUNDARIES:
-        setattr(owner, name, watched(name, getattr(owner, name)))
-
-
 def promote(
     folder: str, environment: dict[str, str], request: str, crash_at: int | None, barrier: Barrier | None
 ) -> None:
@@ -96,8 +62,8 @@ def promote(
     set_custom_source_root(str(CHECKOUT))
     with open(f"{folder}/log", "a") as log:
         os.dup2(log.fileno(), sys.stderr.fileno())
-    countdown = _Countdown(crash_at, [])
-    _arm(countdown)
+    countdown = Countdown(crash_at)
+    countdown.arm(BOUNDARIES)
     wanted = PromotionRequest.model_validate_json(request)
     ledger, registry = active_ledger(), active_registry()
     if barrier is not None:
@@ -115,30 +81,16 @@ def promote(
     Path(f"{folder}/passed.json").write_text(json.dumps(countdown.passed))
 
 
-class Promoters:
-    """Starts such processes; a fork server that has imported everything makes one cost milliseconds."""
+class Promoters(Children):
+    """Starts promotions of the project in a folder."""
 
     def __init__(self, folder: Path) -> None:
+        super().__init__(__name__)
         self.folder = folder
-        self.context = multiprocessing.get_context("forkserver")
-        self.context.set_forkserver_preload([__name__])
 
     def start(
         self, request: PromotionRequest, *, crash_at: int | None = None, barrier: Barrier | None = None
     ) -> ForkServerProcess:
         names = ("CHURN_ROOT", "ZENML_CONFIG_PATH", "ZENML_REPOSITORY_PATH", "ZENML_ACTIVE_STACK_ID")
         environment = {name: os.environ[name] for name in names if name in os.environ}
-        child = self.context.Process(
-            target=promote, args=(str(self.folder), environment, request.model_dump_json(), crash_at, barrier)
-        )
-        child.start()
-        return child
-
-    def finish(self, child: ForkServerProcess) -> int:
-        """Wait for a child and return its exit code; one that hangs is killed and reported."""
-        child.join(SECONDS)
-        if child.exitcode is None:
-            child.kill()
-            child.join()
-            raise AssertionError("the promotion did not end; what a crash left behind blocks it")
-        return child.exitcode
+        return self.run(promote, str(self.folder), environment, request.model_dump_json(), crash_at, barrier)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.reliability.ingester import KILLED, Ingesters
+from tests.reliability.ingester import Ingesters
+from tests.reliability.killable import KILLED
 from tests.reliability.scenario import Expected, check_lake, upload_dirty_hours, versions
 from tests.world import START, World, world_in
 

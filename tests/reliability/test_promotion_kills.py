@@ -17,7 +17,8 @@ from churn.ledger.standing import Standing, standing
 from churn.promotion.rules import require_promotable
 from churn.promotion.stage import Target
 from steps.registry import LEDGER_URI_KEY, active_ledger, active_registry
-from tests.reliability.promoter import KILLED, REFUSED, Promoters, requested
+from tests.reliability.killable import KILLED
+from tests.reliability.promoter import REFUSED, Promoters, requested
 from tests.trained import MODEL_NAME, configure, inside
 
 SEED = 20260301
