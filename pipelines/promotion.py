@@ -10,7 +10,7 @@ from steps.judge_promotion import judge_promotion
 
 
 @pipeline(dynamic=True, enable_cache=False)
-def promote_model(version: str, to_stage: str = "staging", ask: bool = False) -> None:
+def promote_model(version: int | str, to_stage: str = "staging", ask: bool = False) -> None:
     """Promote a version of the model when the gate says so, and a person where the settings ask for one.
 
     Args:
@@ -20,7 +20,7 @@ def promote_model(version: str, to_stage: str = "staging", ask: bool = False) ->
     """
     for attempt in count(1):
         judging = judge_promotion.with_options(
-            parameters={"version": version, "to_stage": to_stage, "attempt": attempt, "ask": ask}
+            parameters={"version": str(version), "to_stage": to_stage, "attempt": attempt, "ask": ask}
         )
         judged = judging.submit().get_artifact("request")
         request = judged.load()

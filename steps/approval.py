@@ -12,8 +12,11 @@ from zenml.execution.pipeline.dynamic.runner import RunPaused
 
 from churn.ledger.entry import Draft, Entry
 from churn.ledger.errors import DecisionRefused
+from churn.log import get_logger
 from churn.promotion.request import PromotionRequest
 from steps.registry import active_ledger
+
+log = get_logger(__name__)
 
 EXPIRED: Final = "expired"
 
@@ -45,7 +48,13 @@ def answer_to(request: PromotionRequest) -> Answer:
 
 @contextmanager
 def closed_unless_answered(request: PromotionRequest) -> Iterator[None]:
-    """Enter in the ledger that a request expired when its run pauses because nobody answered."""
+    """Say that a person must answer; a run that pauses unanswered has its request entered in the ledger as expired."""
+    log.warning(
+        "approval_needed",
+        question=request.question,
+        run=request.run,
+        answer="on the run's page in the dashboard, or: zenml pipeline runs wait-conditions resolve --interactive",
+    )
     try:
         yield
     except RunPaused:
