@@ -77,7 +77,13 @@ def test_what_a_dead_process_left_is_taken_back_once() -> None:
     assert discard() == 0
 
 
-@pytest.mark.parametrize("process", [f"{os.getpid()} on {socket.gethostname()}", "1 on another-machine"])
+@pytest.mark.parametrize(
+    "process",
+    [
+        pytest.param(f"{os.getpid()} on {socket.gethostname()}", id="alive"),
+        pytest.param("1 on another-machine", id="elsewhere"),
+    ],
+)
 def test_a_registration_that_may_be_at_work_is_left_alone(process: str) -> None:
     run = f"working {process}"
     begun(run, process)
