@@ -7,6 +7,10 @@ from benchmarks.measure import ROOT, Cost, measured
 from benchmarks.peers.job import available_at
 
 _CHURN = ("-c", "from cli.main import app; app()")
+_IMPORT_PIPELINE = (
+    "from zenml.utils.source_utils import set_custom_source_root; set_custom_source_root('.'); "
+    "import pipelines.ingestion"
+)
 _SETTINGS = """\
 environment: dev
 landing: {{url: {landing}}}
@@ -27,7 +31,7 @@ def framework_costs(landing: Path, root: Path) -> dict[str, Cost]:
             ("Python alone", "pass"),
             ("import polars", "import polars"),
             ("import what ingestion needs", "import benchmarks.ours"),
-            ("import zenml and the pipeline", "import zenml.client, pipelines.ingestion"),
+            ("import zenml and the pipeline", _IMPORT_PIPELINE),
         )
     }
     objects = sorted(landing.glob("activity/dt=*/hour=*/*"))[:2]
