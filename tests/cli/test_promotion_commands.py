@@ -1,6 +1,9 @@
 """`churn versions`, `promote`, `ledger`, `status`, `repair` and `train` on a trained project."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -170,3 +173,18 @@ def test_a_failed_training_does_not_keep_the_next_one_from_running(
             result = churn("train", "--if-needed")
             assert result.exit_code == 1
             assert result.stdout.startswith("train: no training has registered a model yet")
+
+
+def test_a_zenml_server_that_is_away_is_named_in_one_line(project_root: Path, tmp_path: Path) -> None:
+    configure(tmp_path)
+    away = {"ZENML_STORE_URL": "http://127.0.0.1:9", "ZENML_STORE_API_KEY": "ZENKEY_none"}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("ZENML_")}
+    environment = kept | away | {"CHURN_ROOT": str(tmp_path), "PYTHONPATH": str(project_root)}
+
+    command = [sys.executable, "-m", "cli.main", "promote", "1"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 1
+    said = done.stderr.strip().splitlines()[-1]
+    assert said.startswith("the ZenML server does not answer (Error connecting to URL 'http://127.0.0.1:9')")
+    assert "Traceback" not in done.stderr
