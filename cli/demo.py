@@ -56,7 +56,8 @@ def _run(settings: Settings, root: Path, name: str, data: Path | None, hours: in
         os.environ["CHURN_DATA"] = str(data.resolve())
     source = open_source(name, data if name == "mapped" else None)
     zone = LandingZone(settings.landing.url)
-    configure_logging(json=False, level="warning", file=log_file(root), unshown=["alert"])
+    unshown = ["alert"] if ask else ["alert", "approval_needed"]
+    configure_logging(json=False, level="warning", file=log_file(root), unshown=unshown)
     prepare_zenml(root, verbosity="CRITICAL")
     with shown_stages() as stages:
         with stages.stage("ZenML: store, repository and stack dev"), alone_with_store(root):

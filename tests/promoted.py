@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 EASY: Mapping[str, object] = {
     "rounds": 100,
     "max_data_age_days": None,
+    "max_snapshot_age_days": 36_500,  # other suites bring newer data into the same lake
     "ask_before": [],
     "min_over_recency": -1,
     "min_roc_auc": 0.5,
