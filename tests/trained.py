@@ -89,12 +89,12 @@ def arrive(world: World, until: datetime, since: datetime | None = None) -> None
     world.ingest(until, backfill=since is None)
 
 
-def configure(root: Path, **changes: dict[str, object]) -> None:
+def configure(root: Path, model_name: str = MODEL_NAME, **changes: dict[str, object]) -> None:
     """Write the settings of the environment dev; `changes` replace whole settings of a section."""
     sections = {name: {**QUICK.get(name, {}), **changes.get(name, {})} for name in {*QUICK, *changes}}
     document = {
         "environment": "dev",
-        "model_name": MODEL_NAME,
+        "model_name": model_name,
         "landing": {"url": "landing"},
         "lake": {"url": "lake"},
         **sections,

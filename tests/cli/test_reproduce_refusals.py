@@ -1,4 +1,5 @@
 import warnings
+from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
@@ -21,13 +22,16 @@ def failing_training() -> None:
 
 
 @pytest.fixture(scope="module")
-def failed_run(churn: Churn) -> str:
+def failed_run(churn: Churn) -> Iterator[str]:
     assert churn("stack", "register", "dev").exit_code == 0
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what ZenML imports announces removals in Python 3.13
-        with suppress(RuntimeError):
-            failing_training()
-        return str(Client().list_pipeline_runs(pipeline="failing_training").items[0].name)
+    with pytest.MonkeyPatch.context() as patch:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what ZenML imports announces removals in Python 3.13
+            patch.setenv("ZENML_ACTIVE_STACK_ID", str(Client().get_stack("dev").id))
+            with suppress(RuntimeError):
+                failing_training()
+            name = str(Client().list_pipeline_runs(pipeline="failing_training").items[0].name)
+        yield name
 
 
 def test_a_run_that_failed_has_nothing_to_make_again(churn: Churn, failed_run: str) -> None:
@@ -52,7 +56,7 @@ def test_a_version_without_a_bundle_is_refused(churn: Churn, failed_run: str) ->
     assert len(result.output.strip().splitlines()) == 1
 
 
-def test_nonsense_is_refused_in_one_line(churn: Churn) -> None:
+def test_nonsense_is_refused_in_one_line(churn: Churn, failed_run: str) -> None:
     result = churn("reproduce", "99999999999999999999")
 
     assert result.exit_code == 1

@@ -48,7 +48,7 @@ class Project:
         return run
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def project(project_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     root = tmp_path_factory.mktemp("project")
     shutil.copytree(project_root / "configs", root / "configs")
