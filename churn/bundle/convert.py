@@ -33,7 +33,7 @@ def to_onnx(pipeline: Pipeline, catalogue: Sequence[Feature]) -> bytes:
     try:
         model = _converted(pipeline, catalogue)
     except Exception as error:
-        # The converters of skl2onnx and of others raise all there is, from KeyError to NotImplementedError.
+        # The converters of skl2onnx and of others raise errors of every kind.
         name, estimator = _first_without_onnx(pipeline, catalogue)
         raise BundleRefused(
             f"{type(estimator).__name__}, the step {name} of its pipeline, cannot be converted to ONNX "
