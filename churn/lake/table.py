@@ -33,6 +33,8 @@ _CONFIGURATION = {
 _SEQUENCE_STATISTICS = {"delta.dataSkippingStatsColumns": SEQUENCE_COLUMN}
 """Says which column has min and max: Delta's PyArrow reader takes the others for null in all rows and skips them."""
 _CREATE_ATTEMPTS = 10
+_ALONE = CommitProperties(max_commit_retries=0)
+"""Of two `create` at once Delta's retry would commit the second one over the first, whose columns are then gone."""
 
 
 @dataclass(frozen=True)
@@ -340,6 +342,7 @@ def create_table(uri: str, schema: pl.Schema, *, name: str, partition_by: str | 
                     name=name,
                     partition_by=[partition_by] if partition_by else [],
                     configuration=_CONFIGURATION | (_SEQUENCE_STATISTICS if SEQUENCE_COLUMN in schema else {}),
+                    commit_properties=_ALONE,
                 )
                 continue
             if table.partition_by != partition_by:
@@ -348,7 +351,7 @@ def create_table(uri: str, schema: pl.Schema, *, name: str, partition_by: str | 
             if not missing:
                 return table
             added = [one for one in exact_fields(uri, schema) if one.name in missing]
-            DeltaTable(uri, version=table.version).alter.add_columns(added)
+            DeltaTable(uri, version=table.version).alter.add_columns(added, commit_properties=_ALONE)
         except DeltaError as error:
             lost = error
     raise ChurnError(f"{uri}: could not be created or evolved: {first_line(lost)}")

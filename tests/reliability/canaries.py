@@ -33,7 +33,9 @@ def spellings(word: str) -> Iterator[bytes]:
 
 
 def leaks(folder: Path, words: Iterable[str]) -> dict[str, set[str]]:
-    """Return each word that stands anywhere below `folder` with the files that hold it."""
+    """Return each word that stands anywhere below `folder` with the files that hold it; short ones do by chance."""
+    words = tuple(words)
+    assert min(map(len, words)) > 5, words
     wanted = {word: set(spellings(word)) for word in words}
     found: dict[str, set[str]] = {}
     for path in sorted(folder.rglob("*")):

@@ -13,8 +13,8 @@ KEPT = "outlet-visible"
 """A harmless value that must be found, or the search finds nothing at all."""
 
 WORDS = (
-    *("anna.mueller-weiss", "j.gross+shop", "kundin.privat"),  # e-mail addresses
-    *("Jürgen", "Groß", "Zoë", "Grünwald", "Łukasz", "Hannelore", "Kesselring"),
+    *("anna.mueller-weiss", "j.grossmann+shop", "kundin.privat"),  # e-mail addresses
+    *("Jürgen", "Großmann", "Zoëlina", "Grünwald", "Łukasz", "Hannelore", "Kesselring"),
     *("5550187", "555 01 87", "370400440532013000", "3704 0044 0532 0130 00", "4111111111111111"),
     *("Königstraße", "Lindenallee", "203.0.113.77", "1975-03-14", "19750314"),
 )
@@ -22,8 +22,8 @@ WORDS = (
 
 PERSON: dict[str, object] = {
     "email": "anna.mueller-weiss@example.de",
-    "name": "Jürgen Groß",
-    "first_name": "Zoë",
+    "name": "Jürgen Großmann",
+    "first_name": "Zoëlina",
     "last_name": "Grünwald",
     "phone": "+49 171 555 01 87",
     "address": "Königstraße 12b, 70173 Stuttgart",
@@ -31,7 +31,7 @@ PERSON: dict[str, object] = {
     "ip_address": "203.0.113.77",
 }
 IBAN = "DE89 3704 0044 0532 0130 00"
-CUSTOMERS = ("anna.mueller-weiss@example.de", "Jürgen Groß", "+491715550187", "DE89370400440532013000", "Łukasz")
+CUSTOMERS = ("anna.mueller-weiss@example.de", "Jürgen Großmann", "+491715550187", "DE89370400440532013000", "Łukasz")
 
 
 def upload_people(world: World) -> None:
@@ -39,7 +39,7 @@ def upload_people(world: World) -> None:
     world.upload([make_event(n, customer_id=name, channel=KEPT) for n, name in enumerate(CUSTOMERS)], "part-0.jsonl")
     world.upload([make_event(10 + n, **PERSON, note=f"call {IBAN}") for n in range(3)], "part-1.jsonl")
     world.upload(
-        [make_event(20, **{"anna.mueller-weiss@example.de": "x", "Zoë Grünwald": 1, "tel 1715550187": 2})],
+        [make_event(20, **{"anna.mueller-weiss@example.de": "x", "Zoëlina Grünwald": 1, "tel 1715550187": 2})],
         "part-2.jsonl",
     )
     attributes = {
@@ -52,10 +52,10 @@ def upload_people(world: World) -> None:
     world.upload([make_event(32, store=IBAN, discount="DE89370400440532013000")], "part-4.jsonl")
     world.upload(_wrong_values(), "part-5.jsonl")
     broken = [
-        '{"customer_id": "Jürgen Groß", "event',
+        '{"customer_id": "Jürgen Großmann", "event',
         '["anna.mueller-weiss@example.de"]',
         '"Königstraße 12b"',
-        "j.gross+shop",
+        "j.grossmann+shop",
     ]
     world.upload("\n".join(broken).encode() + b'\n{"name": "Gro\xdf 5550187', "part-6.jsonl")
     world.upload(b"event_id,customer_id,event_time,event_type\nx,Hannelore Kesselring,+49 171 5550187\n", "part-7.csv")
@@ -68,7 +68,7 @@ def upload_people(world: World) -> None:
         world.upload([make_event(100 + number)], name)
     for stream, more in (("customers", {"country": PERSON["email"]}), ("subscriptions", {"plan": PERSON["email"]})):
         sound: dict[str, object] = {
-            "customer_id": "Jürgen Groß",
+            "customer_id": "Jürgen Großmann",
             "valid_from": START.isoformat(),
             "status": "active",
             **PERSON,
@@ -79,7 +79,7 @@ def upload_people(world: World) -> None:
 
 _NAMES = (
     "anna.mueller-weiss@example.de.jsonl",
-    "Jürgen Groß.jsonl",
+    "Jürgen Großmann.jsonl",
     "export_Hannelore_Kesselring_20260301.jsonl",
     "kundin.privat-part-1.jsonl",
     "+491715550187.jsonl",
@@ -94,14 +94,14 @@ def _wrong_values() -> list[dict[str, object]]:
         {"amount": PERSON["phone"]},
         {"quantity": IBAN},
         {"event_type": PERSON["email"]},
-        {"item_id": "j.gross+shop@example.com"},
+        {"item_id": "j.grossmann+shop@example.com"},
         {"session_id": "kundin.privat@example.org"},
         {"event_id": PERSON["email"]},
         {"currency": "Königstraße" * 40},
         {"channel": PERSON},
-        {"plan": ["Zoë", "Grünwald"]},
+        {"plan": ["Zoëlina", "Grünwald"]},
         {"customer_id": PERSON},
-        {"customer_id": "Jürgen\x00Groß"},
+        {"customer_id": "Jürgen\x00Großmann"},
         {"country": "Łukasz\n5550187"},
     ]
     return [make_event(50 + number, **row) for number, row in enumerate(wrong)]
@@ -111,7 +111,7 @@ def _parquet() -> bytes:
     buffer = io.BytesIO()
     frame = pl.DataFrame([make_event(80 + n) for n in range(3)]).with_columns(
         pl.Series("contact", [PERSON["email"]] * 3),
-        pl.Series("attributes", [{"Zoë": "Jürgen Groß"}] * 3),
+        pl.Series("attributes", [{"Zoëlina": "Jürgen Großmann"}] * 3),
         pl.Series("plan_note", [b"Lindenallee 4"] * 3),
         pl.Series("item_id", [[PERSON["phone"]]] * 3),
     )
@@ -120,6 +120,10 @@ def _parquet() -> bytes:
 
 
 def _misplace(stream: Path) -> None:
-    for name in ("Jürgen Groß.jsonl", "dt=2026-03-01/hour=10/anna.mueller-weiss@example.de.xlsx", "Kesselring/a.csv"):
+    for name in (
+        "Jürgen Großmann.jsonl",
+        "dt=2026-03-01/hour=10/anna.mueller-weiss@example.de.xlsx",
+        "Kesselring/a.csv",
+    ):
         (stream / name).parent.mkdir(parents=True, exist_ok=True)
         (stream / name).write_text(json.dumps(make_event(200, **PERSON)))

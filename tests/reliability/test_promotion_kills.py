@@ -19,7 +19,7 @@ from churn.promotion.stage import Target
 from steps.registry import LEDGER_URI_KEY, active_ledger, active_registry
 from tests.reliability.killable import KILLED
 from tests.reliability.promoter import REFUSED, Promoters, requested
-from tests.trained import MODEL_NAME, configure, inside
+from tests.trained import configure, inside
 
 SEED = 20260301
 DIGEST = "d" * 64
@@ -29,7 +29,7 @@ STEPS: dict[str, Target] = {"none": "staging", "staging": "production"}
 @pytest.fixture
 def promoters(tmp_path: Path) -> Iterator[Promoters]:
     """A project of its own on the stack dev."""
-    configure(tmp_path)
+    configure(tmp_path, tmp_path.name.replace("_", "-"))  # other suites have versions of the usual one
     with inside(tmp_path):
         yield Promoters(tmp_path)
 
@@ -38,21 +38,22 @@ def register(count: int) -> list[str]:
     """Add versions as a training would, without a model behind them."""
     from mlflow.exceptions import MlflowException
 
-    client, ledger, tracker = Client(), active_ledger(), active_registry()._mlflow
+    client, ledger, registry = Client(), active_ledger(), active_registry()
+    tracker, model = registry._mlflow, registry.model
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            client.create_model(MODEL_NAME)
+            client.create_model(model)
         except Exception:
-            client.get_model(MODEL_NAME)
+            client.get_model(model)
         try:
-            tracker.create_registered_model(MODEL_NAME)
+            tracker.create_registered_model(model)
         except MlflowException:
-            tracker.get_registered_model(MODEL_NAME)
+            tracker.get_registered_model(model)
         numbers = []
         for _ in range(count):
-            version = client.create_model_version(MODEL_NAME)
-            tracked = tracker.create_model_version(MODEL_NAME, source="file:///nowhere")
+            version = client.create_model_version(model)
+            tracked = tracker.create_model_version(model, source="file:///nowhere")
             facts: dict[str, MetadataType] = {
                 "bundle_digest": DIGEST,
                 "mlflow_version": str(tracked.version),
