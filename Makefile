@@ -2,7 +2,7 @@
 SHELL := bash
 PYTHON ?= python3.11 python3.12 python3
 BIN := .venv/bin
-CODE := $(wildcard churn cli steps pipelines materializers stacks vault tests benchmarks)
+CODE := $(wildcard churn cli steps pipelines materializers stacks seldon vault tests benchmarks)
 LOCK := $(BIN)/uv --quiet pip compile --universal --python-version 3.11 --generate-hashes \
 	--only-binary :all: --no-annotate --no-header
 unexport PYTHONDONTWRITEBYTECODE VIRTUAL_ENV
@@ -22,17 +22,17 @@ setup: .venv/.ready ## Make .venv from the locked requirements (every other task
 services: ## Install what tests need from Debian's packages: Chromium
 	@requirements/services
 
-demo: setup ## Replay a real data set, ingest it, train models, promote the best; SOURCE=online_retail, DATA=its folder, ASK=1
+demo: setup .venv-serving/.ready ## Replay a real data set, ingest it, train models, promote the best; SOURCE=online_retail, DATA=its folder, ASK=1
 	@$(BIN)/churn demo $(if $(SOURCE),--source "$(SOURCE)") $(if $(DATA),--data "$(DATA)") $(if $(ASK),--ask)
 
 demo-clean: ## Stop what the demo started and remove what it made
 	@if [ -x $(BIN)/churn ]; then $(BIN)/churn vault stop; fi
 	@rm -rf .churn .zen
 
-test: setup ## Run the tests, two at a time
+test: setup .venv-serving/.ready ## Run the tests, two at a time
 	@$(BIN)/pytest -n 2 --dist loadfile -m "not slow and not spark" $(ARGS)
 
-test-slow: setup ## Run the long suites: crashes at random points, simulated years
+test-slow: setup .venv-serving/.ready ## Run the long suites: crashes at random points, simulated years
 	@$(BIN)/pytest -m slow $(ARGS)
 
 test-spark: setup .venv-spark/.ready ## Run the dbt project on Spark and compare it with DuckDB; needs Java 17
@@ -44,6 +44,12 @@ test-spark: setup .venv-spark/.ready ## Run the dbt project on Spark and compare
 	@$(BIN)/uv --quiet venv --clear --python $(BIN)/python .venv-spark
 	@$(BIN)/uv --quiet pip sync --python .venv-spark/bin/python --require-hashes \
 		--build-constraints requirements/spark.lock requirements/spark.lock
+	@touch $@
+
+# Serving has an environment of its own, so that nothing which trains can slip into it.
+.venv-serving/.ready: requirements/serving.lock | setup
+	@$(BIN)/uv --quiet venv --clear --python $(BIN)/python .venv-serving
+	@$(BIN)/uv --quiet pip sync --python .venv-serving/bin/python --require-hashes --compile-bytecode requirements/serving.lock
 	@touch $@
 
 pictures: setup services ## Take the screenshots of docs/images from the running platform
@@ -63,4 +69,5 @@ format: setup ## Mend what the linter and the formatter can mend
 lock: setup ## Resolve requirements/*.in again, hashes included
 	@$(LOCK) --upgrade requirements/platform.in --output-file requirements/platform.lock
 	@$(LOCK) --upgrade requirements/dev.in --output-file requirements/dev.lock
+	@$(LOCK) --upgrade requirements/serving.in --output-file requirements/serving.lock
 	@$(LOCK) --no-binary pyspark --upgrade requirements/spark.in --output-file requirements/spark.lock
