@@ -10,6 +10,7 @@ import polars as pl
 from pydantic import ValidationError
 
 from churn.errors import ChurnError, CommitConflict
+from churn.lake.failures import lake_failures
 from churn.lake.files import local_or_url
 from churn.lake.opening import first_line
 from churn.lake.table import Pinned, create_table, open_table
@@ -81,16 +82,19 @@ class Ledger:
             LedgerBroken: as `entries`.
             ClockWentBack: the last entry is later than the clock.
             CommitConflict: other writers came first too many times in a row.
+            LakeFailed: the disk is full, or the storage refused for another reason.
         """
         for attempt in range(_ATTEMPTS):
-            table = create_table(self.uri, SCHEMA, name=TABLE)
+            with lake_failures(self.uri):
+                table = create_table(self.uri, SCHEMA, name=TABLE)
             before = self._checked(table)
             added = self._sealed(before, decide(before))
             if not added:
                 return ()
             frame = pl.DataFrame([entry.to_row() for entry in added], schema=SCHEMA, orient="row")
             try:
-                after = table.append(frame, fence=TABLE, steps=len(added))
+                with lake_failures(self.uri):
+                    after = table.append(frame, fence=TABLE, steps=len(added))
             except CommitConflict:
                 time.sleep(min(0.01 * 2**attempt, 0.5) * random.random())
                 continue

@@ -1,8 +1,7 @@
 import multiprocessing
 import shutil
-import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import fsspec
@@ -107,19 +106,6 @@ def test_four_processes_at_once_lose_and_double_nothing(table: Pinned, events: E
     assert latest.fence("ingest") == len(expected) == latest.version
     assert all(latest.has_transaction(f"object:{name}") for name in expected)
     assert data_files(table.uri) == set(latest.files())
-
-
-@pytest.fixture
-def tiny_disk(tmp_path: Path) -> Iterator[Path]:
-    place = tmp_path / "disk"
-    place.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=128k", "none", str(place)], capture_output=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip("mounting a tmpfs is not allowed here")
-    yield place
-    subprocess.run(["umount", str(place)], check=True)
 
 
 @pytest.mark.parametrize("spare_pages", [0, 1, 2], ids=["first-file", "second-file", "log"])

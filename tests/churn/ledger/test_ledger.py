@@ -1,4 +1,5 @@
 import multiprocessing
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 from deltalake import DeltaTable
 
 from churn.errors import ChurnError
+from churn.lake.failures import LakeFailed
 from churn.lake.table import open_version
 from churn.lake.upkeep import compact
 from churn.ledger.entry import Draft, Entry
@@ -49,6 +51,21 @@ def test_a_refusal_enters_nothing(ledger: Ledger) -> None:
         ledger.record(refuse)
 
     assert ledger.entries() == ()
+
+
+def test_a_full_disk_enters_nothing_and_is_named(tiny_disk: Path, clock: Clock) -> None:
+    ledger = Ledger(str(tiny_disk), clock)
+    before = ledger.record(lambda entries: [registered("1")])
+    filler = tiny_disk / "filler"
+    filler.write_bytes(bytes(shutil.disk_usage(tiny_disk).free))
+
+    with pytest.raises(LakeFailed, match=r"ledger: No space left on device; .* look at the disk"):
+        ledger.record(lambda entries: [registered("2")])
+
+    assert ledger.entries() == before
+    filler.unlink()
+    assert len(ledger.record(lambda entries: [registered("2")])) == 1
+    assert ledger.faults() == (2, ())
 
 
 def test_a_compaction_changes_nothing(ledger: Ledger) -> None:
