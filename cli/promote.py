@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from churn.ledger.entry import Entry
 
+AGREED = ("promoted", "approved")
 FIGURES = {"roc_auc": "ROC-AUC", "brier": "Brier", "profit_per_customer": "profit a customer"}
 
 
@@ -36,7 +37,8 @@ def promote(
 ) -> None:
     """Run the promotion pipeline: evidence, gate, a person where the settings ask for one, and the change of stage.
 
-    Exits with 1 when the version is not promoted. A request that nobody answers in time leaves the run paused.
+    For production a version is approved, and churn deploy rolls it out. Exits with 1 when the answer is no. A request
+    that nobody answers in time leaves the run paused.
     """
     prepare_zenml(project_root(), verbosity="CRITICAL")
     active_settings()
@@ -45,12 +47,12 @@ def promote(
     run = run_here(lambda: promote_model(version=version, to_stage=to.value, ask=ask))
     outcome = outcome_of(run)
     typer.echo(_said(version, to.value, outcome, run.name))
-    if outcome != "promoted":
+    if outcome not in AGREED:
         raise typer.Exit(1)
 
 
 def outcome_of(run: "PipelineRunResponse") -> str:
-    """Return what became of a promotion: `promoted`, `rejected`, `paused`, or the run's status."""
+    """Return what became of a promotion: `promoted`, `approved`, `rejected`, `paused`, or the run's status."""
     from zenml.client import Client
 
     run = Client().get_pipeline_run(run.id)
@@ -63,6 +65,8 @@ def outcome_of(run: "PipelineRunResponse") -> str:
 def _said(version: str, stage: str, outcome: str, run: str) -> str:
     if outcome == "promoted":
         return f"version {version} is in {stage} now"
+    if outcome == "approved":
+        return f"version {version} is approved for {stage}; to roll it out: churn deploy {version}"
     if outcome == "rejected":
         return f"version {version} was rejected by a person; stages stay as they were"
     if outcome == "paused":

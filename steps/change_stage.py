@@ -1,5 +1,6 @@
-"""From a verdict, and a person's answer where one is asked for, to a change of stage."""
+"""From a verdict, and a person's answer where one is asked for, to a change of stage or to leave for a rollout."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -7,7 +8,9 @@ from zenml import get_step_context, log_metadata, step
 from zenml.client import Client
 
 from churn.ledger.changes import change_stage as change
+from churn.ledger.entry import Draft, Entry
 from churn.ledger.errors import DecisionRefused
+from churn.ledger.standing import standing
 from churn.promotion.request import PromotionRequest
 from churn.promotion.rules import require_still_true
 from steps.approval import EXPIRED, answer_to, expire
@@ -17,7 +20,9 @@ from steps.registry import active_ledger, active_registry
 
 @step(enable_cache=False)
 def change_stage(request: PromotionRequest) -> Annotated[str, "outcome"]:
-    """Carry the request out, or close it: returns `promoted`, `rejected` or `expired`.
+    """Carry the request out, or close it: returns `promoted`, `approved`, `rejected` or `expired`.
+
+    A version that may go to production is `approved`: it stays in staging until a rollout has ended well.
 
     Raises:
         DecisionRefused: the gate rejected the version, or what it compared with is no longer there.
@@ -39,10 +44,13 @@ def _carried_out(request: PromotionRequest) -> str:
             expire(request)
             return EXPIRED
         actor = answer.by
-        decision = "approved" if answer.approved else "rejected"
-        ledger.record(lambda entries: [request.draft(decision=decision, actor=actor)])
         if not answer.approved:
-            return decision
+            ledger.record(lambda entries: [request.draft(decision="rejected", actor=actor)])
+            return "rejected"
+    if request.asks or request.to_stage == "production":
+        ledger.record(lambda entries: [_approval(request, actor, entries)])
+    if request.to_stage == "production":
+        return "approved"
     promoted = change(
         ledger,
         registry,
@@ -52,3 +60,8 @@ def _carried_out(request: PromotionRequest) -> str:
     registry.note(promoted)
     log_metadata({"ledger_entry": promoted.sequence, "changed_at": datetime.now(UTC).isoformat(timespec="seconds")})
     return promoted.decision
+
+
+def _approval(request: PromotionRequest, actor: str, entries: Sequence[Entry]) -> Draft:
+    require_still_true(request, entries, standing(entries))
+    return request.draft(decision="approved", actor=actor)

@@ -9,6 +9,9 @@ from churn.ledger.entry import Draft
 from churn.promotion.stage import Target
 from churn.promotion.verdict import Verdict
 
+NOTHING = "nothing"
+"""What a version replaces where none was in the stage."""
+
 
 class PromotionRequest(Frozen):
     """What stands between a verdict and a change of stage."""
@@ -46,7 +49,7 @@ class PromotionRequest(Frozen):
         return {
             "run": self.run,
             "request": self.name,
-            "replaces": self.holder or "nothing",
+            "replaces": self.holder or NOTHING,
             **({"cutoff": self.cutoff.isoformat()} if self.cutoff else {}),
             **{f"table {table}": str(version) for table, version in sorted(self.tables.items())},
         }

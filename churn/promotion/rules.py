@@ -1,24 +1,24 @@
-"""Which promotions the ledger allows."""
+"""Which promotions and deployments the ledger allows."""
 
 from collections.abc import Sequence
 from datetime import date
 
 from churn.ledger.entry import Entry, Stage
 from churn.ledger.errors import DecisionRefused
-from churn.ledger.standing import Standing
-from churn.promotion.request import PromotionRequest
+from churn.ledger.standing import Standing, standing
+from churn.promotion.request import NOTHING, PromotionRequest
 from churn.promotion.stage import Target
 
 _BEFORE: dict[Target, Stage] = {"staging": "none", "production": "staging"}
 
 
-def require_promotable(standing: Standing, version: str, to_stage: Target) -> None:
+def require_promotable(now: Standing, version: str, to_stage: Target) -> None:
     """Refuse what is no step forward.
 
     Raises:
         DecisionRefused: says why, and what can be done.
     """
-    stage = standing.stages.get(version)
+    stage = now.stages.get(version)
     if stage is None:
         raise DecisionRefused(
             f"version {version}: the ledger knows no such version; churn versions lists them, and one that was made "
@@ -37,30 +37,30 @@ def require_promotable(standing: Standing, version: str, to_stage: Target) -> No
         raise DecisionRefused(f"version {version}: cannot go from {stage} to {to_stage}; {way_out}")
 
 
-def incumbent_of(standing: Standing, version: str, to_stage: Target) -> str | None:
+def incumbent_of(now: Standing, version: str, to_stage: Target) -> str | None:
     """Return the version to be compared with: the one in production, else the one in the stage asked for."""
-    incumbent = standing.holder("production") or standing.holder(to_stage)
+    incumbent = now.holder("production") or now.holder(to_stage)
     return None if incumbent == version else incumbent
 
 
 def decided_before(entries: Sequence[Entry], version: str, to_stage: Target, cutoff: date) -> str | None:
     """Return which promotion of another version to this stage used the cutoff already, in words."""
     for entry in entries:
-        used = entry.facts.get("cutoff") == cutoff.isoformat()
-        if used and entry.decision == "promoted" and entry.stage == to_stage and entry.version != version:
-            promoted = f"version {entry.version} to {to_stage}, {entry.at:%Y-%m-%d %H:%M}"
-            return f"entry {entry.sequence} of the ledger: {promoted}"
+        used = entry.facts.get("cutoff") == cutoff.isoformat() and entry.decision in ("approved", "promoted")
+        if used and entry.stage == to_stage and entry.version != version:
+            decided = f"version {entry.version} to {to_stage}, {entry.at:%Y-%m-%d %H:%M}"
+            return f"entry {entry.sequence} of the ledger: {decided}"
     return None
 
 
-def require_still_true(request: PromotionRequest, entries: Sequence[Entry], standing: Standing) -> None:
+def require_still_true(request: PromotionRequest, entries: Sequence[Entry], now: Standing) -> None:
     """Refuse a request whose gate saw another world.
 
     Raises:
         DecisionRefused: names what came in between.
     """
-    require_promotable(standing, request.version, request.to_stage)
-    holder = standing.holder(request.to_stage)
+    require_promotable(now, request.version, request.to_stage)
+    holder = now.holder(request.to_stage)
     if holder != request.holder:
         by = next(
             entry
@@ -78,6 +78,38 @@ def require_still_true(request: PromotionRequest, entries: Sequence[Entry], stan
             f"version {request.version}: its test cutoff {request.cutoff} has decided before ({used}); train again "
             "when a later cutoff is mature"
         )
+
+
+def approval_of(entries: Sequence[Entry], version: str) -> Entry:
+    """Return the approval that lets a version be deployed: the last word on it, given while the same model stood.
+
+    Raises:
+        DecisionRefused: there is none, it is used up, or another model went to production since.
+    """
+    now = standing(entries)
+    stage = now.stages.get(version)
+    if stage is None:
+        raise DecisionRefused(f"version {version}: the ledger knows no such version; churn versions lists them")
+    about = [entry for entry in entries if entry.version == version and entry.stage == "production"]
+    last = about[-1] if about else None
+    promote = f"churn promote {version} --to production"
+    if stage == "production":
+        raise DecisionRefused(f"version {version}: it is in production already; churn serve status says who answers")
+    if stage != "staging" or last is None:
+        raise DecisionRefused(f"version {version}: in stage {stage}, not approved for production; {promote}")
+    if last.decision != "approved":
+        raise DecisionRefused(
+            f"version {version}: no approval is left since entry {last.sequence} ({last.decision}, "
+            f"{last.at:%Y-%m-%d %H:%M} UTC); ask again: {promote}"
+        )
+    replaces = last.facts.get("replaces")
+    holder = now.holder("production")
+    if replaces != (holder or NOTHING):
+        raise DecisionRefused(
+            f"version {version}: approved against {replaces} in production, where {_named(holder)} is now; the gate "
+            f"has to compare again: {promote}"
+        )
+    return last
 
 
 def _named(version: str | None) -> str:

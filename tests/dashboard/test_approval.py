@@ -29,14 +29,13 @@ def test_a_person_approves_by_a_click(
     trained: Trained, dashboard: str, browse: "Callable[[Callable[[Page], None]], None]", pictures: Path
 ) -> None:
     version = register_again(trained).models[0].version
-    assert run(version).status == "completed"
-    began = len(stands().stages) and len(decisions(0))
+    began = len(decisions(0))
     seen: dict[str, str] = {}
 
     def approve(waiting: RunWaitConditionResponse) -> None:
         def on_page(page: "Page") -> None:
             page.goto(f"{dashboard}/projects/default/runs/{waiting.run.id}")
-            page.get_by_text(f"Promote version {version} to production?").first.wait_for()
+            page.get_by_text(f"Promote version {version} to staging?").first.wait_for()
             page.screenshot(path=pictures / "approval.png")
             for artifact in ("judgement", "model_card"):
                 page.locator(".react-flow__node").filter(has_text=artifact).click()
@@ -55,12 +54,12 @@ def test_a_person_approves_by_a_click(
         browse(on_page)
 
     with answering(approve):
-        done = run(version, "production", ask=True)
+        done = run(version, "staging", ask=True)
 
     assert done.status == "completed"
     assert seen["judgement"] == f"Version {version}, the first"
     assert "ogistic" in seen["model_card"]
-    assert stands().holder("production") == version
+    assert stands().holder("staging") == version
     assert [(decision, actor) for decision, _, _, _, actor in decisions(began)] == [
         ("approved", "default"),
         ("promoted", "default"),

@@ -12,6 +12,7 @@ from zenml.models import PipelineRunResponse, RunWaitConditionResponse
 
 from churn.bundle.errors import BundleInvalid
 from churn.ledger.errors import DecisionRefused, LedgerBroken, VersionGone
+from churn.promotion.rules import approval_of
 from steps.registry import active_ledger, active_registry
 from tests.promoted import EASY, agreed, answering, decisions, fresh_ledger, run, stands
 from tests.trained import Trained, configure, inside, register_again
@@ -56,7 +57,7 @@ def by_command(result: str) -> Look:
     return answer
 
 
-def test_a_model_goes_to_staging_by_the_gate_and_to_production_by_a_person(trained: Trained) -> None:
+def test_a_model_goes_to_staging_by_the_gate_and_is_approved_for_production_by_a_person(trained: Trained) -> None:
     first, second, _ = (model.version for model in register_again(trained).models)
     began = len(active_ledger().entries())
 
@@ -83,19 +84,16 @@ def test_a_model_goes_to_staging_by_the_gate_and_to_production_by_a_person(train
     assert f"Promote version {first} to production?" in str(asked[0])
     assert decisions(began) == [
         ("approved", "committed", first, "production", "default"),
-        ("promoted", "intent", first, "production", "default"),
-        ("promoted", "committed", first, "production", "default"),
     ]
-    assert (stands().holder("production"), stands().holder("staging")) == (first, None)
+    assert (stands().holder("production"), stands().holder("staging")) == (None, first)
+    assert approval_of(active_ledger().entries(), first).actor == "default"
     assert agreed()
     judged = done.steps["judge_promotion"].outputs
     assert {page.type for name in ("judgement", "model_card") for page in judged[name][0].visualizations or []} == {
         "html"
     }
 
-    with pytest.raises(DecisionRefused, match="in production already"):
-        run(first, "production")
-    with pytest.raises(DecisionRefused, match="stages only go forward"):
+    with pytest.raises(DecisionRefused, match="in staging already"):
         run(first, "staging")
     with pytest.raises(DecisionRefused, match=r"may not go to staging.*has decided before"):
         run(second)

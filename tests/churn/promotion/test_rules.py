@@ -2,11 +2,11 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from churn.ledger.entry import Draft, Entry, Stage
+from churn.ledger.entry import Decision, Draft, Entry, Stage
 from churn.ledger.errors import DecisionRefused
 from churn.ledger.standing import Standing, standing
 from churn.promotion.request import PromotionRequest
-from churn.promotion.rules import decided_before, incumbent_of, require_promotable, require_still_true
+from churn.promotion.rules import approval_of, decided_before, incumbent_of, require_promotable, require_still_true
 from churn.promotion.stage import Target
 from churn.promotion.verdict import Verdict
 
@@ -100,6 +100,57 @@ def test_a_cutoff_decides_once_at_a_stage_and_never_against_the_version_it_decid
     assert decided_before(made, "1", "staging", CUTOFF) is None
     assert decided_before(made, "1", "production", CUTOFF) is None
     assert decided_before(made, "2", "staging", date(2026, 1, 2)) is None
+
+
+def decided(decision: Decision, version: str, replaces: str = "nothing") -> Draft:
+    facts = {"replaces": replaces, "cutoff": CUTOFF.isoformat()}
+    return Draft(decision=decision, actor="ada", version=version, stage="production", facts=facts)
+
+
+def test_an_approval_for_production_decides_by_its_cutoff_too() -> None:
+    made = entries(registered("1"), registered("2"), decided("approved", "1"))
+
+    assert decided_before(made, "2", "production", CUTOFF) == (
+        "entry 3 of the ledger: version 1 to production, 2026-03-01 00:00"
+    )
+
+
+def test_the_last_word_on_a_version_is_an_approval() -> None:
+    made = entries(
+        registered("1"), promoted("1", "staging"), decided("rejected", "1"), decided("approved", "1", "nothing")
+    )
+
+    assert approval_of(made, "1") == made[-1]
+
+
+@pytest.mark.parametrize(
+    ("drafts", "says"),
+    [
+        ([], "the ledger knows no such version"),
+        ([registered("1")], "in stage none, not approved for production; churn promote 1 --to production"),
+        ([registered("1"), promoted("1", "staging")], "in stage staging, not approved for production"),
+        (
+            [registered("1"), promoted("1", "staging"), decided("rejected", "1")],
+            r"since entry 3 \(rejected, .* ask again",
+        ),
+        ([registered("1"), promoted("1", "staging"), decided("expired", "1")], r"since entry 3 \(expired"),
+        (
+            [registered("1"), promoted("1", "staging"), decided("approved", "1"), decided("deployed", "1")],
+            "in production already",
+        ),
+        (
+            [registered("1"), registered("2"), promoted("1", "staging"), decided("approved", "1"), decided("deployed", "2")],
+            "approved against nothing in production, where version 2 is now; the gate has to compare again",
+        ),
+        (
+            [registered("1"), promoted("1", "staging"), decided("approved", "1", "7")],
+            "approved against 7 in production, where no version is now",
+        ),
+    ],
+)
+def test_without_an_approval_that_still_holds_nothing_is_deployed(drafts: list[Draft], says: str) -> None:
+    with pytest.raises(DecisionRefused, match=says):
+        approval_of(entries(*drafts), "1")
 
 
 def test_a_request_whose_world_is_still_there_may_go_on() -> None:
