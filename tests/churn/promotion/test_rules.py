@@ -139,7 +139,7 @@ def test_the_last_word_on_a_version_is_an_approval() -> None:
             "in production already",
         ),
         (
-            [registered("1"), registered("2"), promoted("1", "staging"), decided("approved", "1"), decided("deployed", "2")],
+            [registered("1"), registered("2"), promoted("1", "staging"), *map(decided, ("approved", "deployed"), "12")],
             "approved against nothing in production, where version 2 is now; the gate has to compare again",
         ),
         (
