@@ -1,0 +1,261 @@
+"""The way of a canary: up when the judge says so, back when it must, and never left alone."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from churn.errors import ChurnError
+from churn.log import get_logger
+from churn.rollout.baseline import Baseline, UnfitBaseline, baseline_of
+from churn.rollout.counters import Signals
+from churn.rollout.judge import judge
+from churn.rollout.verdict import RolloutVerdict
+from seldon.deployment import Deployment
+from seldon.gateway.state import Desired, Server, Track
+from seldon.rollout.outcome import Cost, Ending, Look, RolloutOutcome
+from seldon.rollout.plan import RolloutPlan
+from seldon.rollout.smoke import SmokeTestFailed, smoke_test
+from seldon.rollout.traffic import Traffic
+
+log = get_logger(__name__)
+
+_ENDINGS: dict[str, Ending] = {
+    "ROLLBACK": "rolled_back",
+    "INCONCLUSIVE": "inconclusive",
+    "INVALID": "invalid",
+}
+_KEPT_LOOKS = 400
+
+
+class RolloutRefused(ChurnError):
+    """The deployment is not in a state a rollout can begin from."""
+
+
+def now_utc() -> datetime:
+    """Return the time."""
+    return datetime.now(UTC)
+
+
+@dataclass
+class Rollout:
+    """One rollout of one version.
+
+    Attributes:
+        deployment: where it happens.
+        plan: what is to happen.
+        traffic: the requests that customers make meanwhile.
+        watch: sees every look.
+    """
+
+    deployment: Deployment
+    plan: RolloutPlan
+    traffic: Traffic
+    watch: Callable[[Look], None] = lambda look: None
+    clock: Callable[[], datetime] = now_utc
+    sleep: Callable[[float], None] = time.sleep
+    _looks: list[Look] = field(default_factory=list, init=False)
+
+    def run(self) -> RolloutOutcome:
+        """Bring the candidate to all customers, or take it back; afterwards `finish` makes it stable.
+
+        Whatever ends this early, an error or Ctrl-C, takes the canary away first.
+
+        Raises:
+            RolloutRefused: something else is deployed than what the plan replaces.
+            ChurnError: the deployment does not do what it is told.
+        """
+        began = self.clock()
+        stable = self._stable()
+        with self._taken_back_on_error():
+            if stable is None:
+                verdict, ending, reason = None, *self._first()
+            elif self.plan.strategy == "blue_green":
+                verdict, ending, reason = None, *self._all_at_once()
+            else:
+                verdict, ending, reason = self._climb(began)
+            if ending != "passed":
+                self._back(reason)
+        return RolloutOutcome(
+            version=self.plan.candidate.version,
+            ending=ending,
+            reason=reason,
+            began=began,
+            ended=self.clock(),
+            cost=self._cost(began) if ending != "passed" else Cost(),
+            verdict=verdict,
+            looks=thinned(self._looks, _KEPT_LOOKS),
+        )
+
+    def finish(self) -> None:
+        """Make the candidate the one stable server; call it when the ledger has it in production."""
+        self._apply(stable=self.plan.candidate, canary=None)
+
+    def _stable(self) -> Server | None:
+        desired = self.deployment.desired()
+        if desired is None:
+            found = None
+        else:
+            found = desired.stable
+            if desired.canary is not None:
+                raise RolloutRefused(
+                    f"{self._name}: version {desired.canary.version} is still its canary; churn repair takes it away"
+                )
+        version = found.version if found else None
+        if version != self.plan.replaces:
+            raise RolloutRefused(
+                f"{self._name}: serves {_named(version)}, but {_named(self.plan.replaces)} is in production; churn repair "
+                "makes them agree"
+            )
+        return found
+
+    def _first(self) -> tuple[Ending, str]:
+        """A first version has nothing to be compared with: it serves once the smoke test has passed."""
+        self._apply(stable=self.plan.candidate, canary=None)
+        return self._smoked("stable") or (
+            "passed",
+            "the first version: its smoke test passed, and there is no other to compare it with",
+        )
+
+    def _all_at_once(self) -> tuple[Ending, str]:
+        self._apply(canary=self.plan.candidate)
+        failed = self._smoked("canary")
+        if failed:
+            return failed
+        self._apply(canary=self.plan.candidate, weight=100)
+        return "passed", "blue/green: its smoke test passed"
+
+    def _climb(self, began: datetime) -> tuple[RolloutVerdict | None, Ending, str]:
+        self._apply(canary=self.plan.candidate)
+        failed = self._smoked("canary")
+        if failed:
+            return None, *failed
+        settings = self.plan.settings
+        baseline = self._baseline(began)
+        verdict, counters = None, [self.deployment.counters()]
+        started = self.clock()
+        for number, step in enumerate(settings.steps):
+            self._apply(canary=self.plan.candidate, weight=step.weight, mirror=step.weight == 0)
+            since = self.clock()
+            while True:
+                self.sleep(self.plan.peek_seconds)
+                now = self.clock()
+                counters.append(self.deployment.counters())
+                verdict = judge(
+                    self.traffic.since(started, now),
+                    settings=settings,
+                    baseline=baseline,
+                    promise=self.plan.promise,
+                    step=number,
+                    since=since,
+                    now=now,
+                    counters=counters,
+                    signals=self._signals(),
+                )
+                stage = "shadow" if step.weight == 0 else f"{step.weight} %"
+                self._look(stage, step.weight, verdict.reason, verdict)
+                if verdict.next != "wait":
+                    break
+            if verdict.next == "return":
+                return verdict, _ENDINGS[verdict.decision], verdict.reason
+        assert verdict is not None
+        self._apply(canary=self.plan.candidate, weight=100)
+        self._look("100 %", 100, verdict.reason, verdict)
+        return verdict, "passed", verdict.reason
+
+    def _baseline(self, began: datetime) -> Baseline:
+        """Freeze how stable behaves, from what it answered lately; where that is too little, wait for more."""
+        since = began - timedelta(hours=self.plan.baseline_hours)
+        while True:
+            now = self.clock()
+            try:
+                return baseline_of(self.traffic.since(since, now), self.plan.settings)
+            except UnfitBaseline as error:
+                if now - began >= timedelta(hours=self.plan.baseline_hours):
+                    raise
+                self._look("baseline", 0, str(error))
+            self.sleep(self.plan.peek_seconds)
+
+    def _smoked(self, track: Track) -> tuple[Ending, str] | None:
+        """Ask the new server before any customer does; says why it goes back, if it does."""
+        weight = 100 if track == "stable" else 0
+        self._look("smoke test", weight, "health, known predictions and their time")
+        try:
+            took = smoke_test(
+                self.deployment.url(track), self.plan.candidate, self.plan.golden, self.plan.smoke_seconds
+            )
+        except SmokeTestFailed as error:
+            return "rolled_back", str(error)
+        self._look("smoke test", weight, f"passed, {1000 * took:.1f} ms")
+        return None
+
+    def _cost(self, began: datetime) -> Cost:
+        desired = self.deployment.desired()
+        return self.traffic.cost(began, desired.stable) if desired and desired.stable else Cost()
+
+    def _signals(self) -> Signals:
+        seen = self.deployment.observe()
+        if seen is None:
+            return Signals(unhealthy="the deployment cannot be seen")
+        canary = seen.canary
+        if canary is None or not canary.ready:
+            return Signals(unhealthy=seen.fault or "its server is not ready")
+        wrong = canary.digest if canary.digest != self.plan.candidate.digest else None
+        return Signals(wrong_digest=wrong)
+
+    def _back(self, reason: str) -> None:
+        """Take the candidate away: at once, and not by a weight of nought."""
+        log.warning("rolled_back", deployment=self._name, version=self.plan.candidate.version, reason=reason)
+        if self.plan.replaces is None:
+            self.deployment.stop()
+        else:
+            self.deployment.withdraw()
+        self._look("rollback", 0, reason)
+
+    @contextmanager
+    def _taken_back_on_error(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException as error:
+            self._back(f"{type(error).__name__} while it was rolled out")
+            raise
+
+    def _apply(self, *, canary: Server | None, stable: Server | None = None, weight: int = 0, mirror: bool = False) -> None:
+        desired = self.deployment.desired()
+        before = desired.generation if desired else 0
+        stable = stable or (desired.stable if desired else None)
+        self.deployment.apply(
+            Desired(
+                namespace=self.plan.namespace,
+                deployment=self.plan.deployment,
+                generation=before + 1,
+                stable=stable,
+                canary=canary,
+                canary_weight=weight,
+                mirror=mirror,
+                salt=self.plan.rollout,
+                rollout=self.plan.rollout,
+            ),
+            self.plan.ready_seconds,
+        )
+
+    def _look(self, stage: str, weight: int, says: str, verdict: RolloutVerdict | None = None) -> None:
+        look = Look(at=self.clock(), stage=stage, weight=weight, says=says, verdict=verdict)
+        self._looks.append(look)
+        self.watch(look)
+
+    @property
+    def _name(self) -> str:
+        return f"deployment {self.plan.namespace}/{self.plan.deployment}"
+
+
+def thinned(looks: Sequence[Look], most: int) -> tuple[Look, ...]:
+    """Return at most so many looks, the first and the last among them, at even distances."""
+    if len(looks) <= most:
+        return tuple(looks)
+    return tuple(looks[round(number * (len(looks) - 1) / (most - 1))] for number in range(most))
+
+
+def _named(version: str | None) -> str:
+    return "no version" if version is None else f"version {version}"

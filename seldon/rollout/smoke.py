@@ -1,0 +1,86 @@
+"""The first requests to a new server, before any customer's: is it up, is it the model, is it quick?"""
+
+import http.client
+import json
+import time
+from collections.abc import Mapping, Sequence
+from urllib.parse import urlsplit
+
+from churn.bundle.bundle import GOLDEN_TOLERANCE
+from churn.bundle.manifest import GoldenRow
+from churn.errors import ChurnError
+from seldon.gateway.state import Server
+
+_TRIES = 3
+"""The quickest counts: the first answer of a process pays for what it loads late."""
+
+
+class SmokeTestFailed(ChurnError):
+    """A new server does not do what its bundle says."""
+
+
+def smoke_test(url: str, server: Server, golden: Sequence[GoldenRow], longest: float) -> float:
+    """Ask a server for its health and for scores that are known.
+
+    Args:
+        url: where the server answers, up to the Seldon paths.
+        server: what it should serve.
+        golden: inputs and the scores the bundle recorded for them.
+        longest: seconds an answer may take.
+
+    Returns:
+        Seconds of the quickest prediction.
+
+    Raises:
+        SmokeTestFailed: names what is wrong with it.
+    """
+    name = f"version {server.version} at {url}"
+    status, _, _ = _ask("GET", f"{url}/health/status", None, longest, name)
+    if status != 200:
+        raise SmokeTestFailed(f"{name}: its health check answers {status}")
+    body = json.dumps({"jsonData": [row.inputs for row in golden]}).encode()
+    seconds = []
+    for _ in range(_TRIES):
+        status, answer, took = _ask("POST", f"{url}/api/v1.0/predictions", body, longest, name)
+        if status != 200:
+            raise SmokeTestFailed(f"{name}: known inputs are answered with {status}")
+        _check(name, answer, server, golden)
+        seconds.append(took)
+    if min(seconds) > longest:
+        raise SmokeTestFailed(f"{name}: took {min(seconds):.2f} s for {len(golden)} rows, {longest:.2f} s are allowed")
+    return min(seconds)
+
+
+def _check(name: str, answer: object, server: Server, golden: Sequence[GoldenRow]) -> None:
+    try:
+        tags, rows = answer["meta"]["tags"], answer["data"]["ndarray"]  # type: ignore[index]
+        scores = [float(row[1]) for row in rows]
+        served = str(tags["digest"])
+    except (KeyError, IndexError, TypeError, ValueError):
+        raise SmokeTestFailed(f"{name}: its answer is no Seldon prediction") from None
+    if not served or not server.digest.startswith(served):
+        raise SmokeTestFailed(f"{name}: serves the bundle {served}, not {server.digest[: len(served) or 12]}")
+    furthest = max((abs(row.score - score) for row, score in zip(golden, scores, strict=False)), default=0.0)
+    if len(scores) != len(golden) or not furthest <= GOLDEN_TOLERANCE:
+        raise SmokeTestFailed(f"{name}: its scores for known inputs differ from the recorded ones by {furthest:.2g}")
+
+
+def _ask(
+    method: str, url: str, body: bytes | None, longest: float, name: str
+) -> tuple[int, Mapping[str, object] | None, float]:
+    place = urlsplit(url)
+    connection = http.client.HTTPConnection(place.netloc, timeout=max(longest * 10, 1.0))
+    began = time.perf_counter()
+    try:
+        connection.request(method, place.path, body, {"Content-Type": "application/json"})
+        response = connection.getresponse()
+        content = response.read()
+    except OSError as error:
+        raise SmokeTestFailed(f"{name}: does not answer ({type(error).__name__})") from None
+    finally:
+        connection.close()
+    took = time.perf_counter() - began
+    try:
+        return response.status, json.loads(content), took
+    except ValueError:
+        return response.status, None, took
