@@ -12,6 +12,7 @@ from churn.errors import SettingsError
 from churn.features.settings import FeatureSettings
 from churn.frozen import Frozen
 from churn.promotion.settings import PromotionSettings
+from churn.rollout.settings import RolloutSettings
 from churn.training.settings import TrainingSettings, TriggerSettings
 
 Environment = Literal["dev", "staging", "prod"]
@@ -152,6 +153,7 @@ class Settings(Frozen):
     training: TrainingSettings = Field(default_factory=TrainingSettings)
     triggers: TriggerSettings = Field(default_factory=TriggerSettings)
     promotion: PromotionSettings = Field(default_factory=PromotionSettings)
+    rollout: RolloutSettings = Field(default_factory=RolloutSettings)
 
 
 def load_settings(environment: str, root: Path) -> Settings:

@@ -1,0 +1,68 @@
+import numpy as np
+import polars as pl
+import pytest
+
+from churn.rollout.baseline import UnfitBaseline, baseline_of, promise_of, repeats
+from tests.rollout import SETTINGS, traffic
+
+STABLE = traffic(4_000, weight=0).filter(~pl.col("canary"))
+
+
+def test_thresholds_are_quantiles_of_stable_alone() -> None:
+    mixed = pl.concat([STABLE, traffic(4_000, slower=50, seed=2).filter("canary")])
+
+    baseline = baseline_of(mixed, SETTINGS)
+
+    assert baseline == baseline_of(STABLE, SETTINGS)
+    assert baseline.requests == 4_000
+    assert baseline.slower == pytest.approx((0.5, 0.1, 0.01), abs=1e-3)
+    assert baseline.errors == pytest.approx(0.01, abs=0.005)
+    assert baseline.score == pytest.approx(0.25, abs=0.02)
+
+
+def test_customers_count_once_in_scores_and_decisions() -> None:
+    loud = STABLE.head(1_000).with_columns(customer=pl.lit("loud"), score=pl.lit(0.9), contacted=pl.lit(True))
+
+    baseline = baseline_of(pl.concat([STABLE, loud]), SETTINGS)
+
+    assert baseline.score == pytest.approx(baseline_of(STABLE, SETTINGS).score, abs=0.001)
+    assert baseline.repeated == 0
+
+
+def test_more_failures_than_a_quantile_leaves_still_have_a_threshold() -> None:
+    failing = traffic(4_000, weight=0, error=0.2).filter(~pl.col("canary"))
+
+    slow = baseline_of(failing, SETTINGS).slow
+
+    assert np.isfinite(slow).all()
+    assert slow[2] == failing.filter(~pl.col("failed"))["seconds"].max()
+
+
+def test_too_little_or_nothing_answered_is_no_baseline() -> None:
+    with pytest.raises(UnfitBaseline, match=r"499 requests and rollout\.baseline_requests asks for 500"):
+        baseline_of(STABLE.head(499), SETTINGS)
+    with pytest.raises(UnfitBaseline, match="only 0 of stable's 4,000 requests"):
+        baseline_of(STABLE.with_columns(score=pl.lit(None, pl.Float64)), SETTINGS)
+
+
+def test_the_promise_is_the_shift_on_the_same_rows() -> None:
+    theirs = np.array([0.1, 0.2, 0.3, 0.4])
+
+    promise = promise_of(theirs + np.array([0.1, 0.3, 0.1, 0.3]), theirs, my_threshold=0.45, their_threshold=0.35)
+
+    assert promise.score.value == pytest.approx(0.2)
+    assert promise.score.error == pytest.approx(np.std([0.1, 0.3, 0.1, 0.3], ddof=1) / 2)
+    assert promise.contacted.value == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs"),
+    [([0.1, 0.2], [0.1]), ([0.1], [0.1]), ([0.1, float("nan")], [0.1, 0.2]), ([0.1, 1.2], [0.1, 0.2])],
+)
+def test_no_promise_without_probabilities_on_the_same_rows(mine: list[float], theirs: list[float]) -> None:
+    with pytest.raises(UnfitBaseline):
+        promise_of(np.array(mine), np.array(theirs), 0.5, 0.5)
+
+
+def test_a_score_repeats_from_the_third_time_on() -> None:
+    assert repeats(np.array([0.5, 0.1, 0.5, 0.5, 0.1, 0.5, 0.1])).tolist() == [*[False] * 3, True, False, True, True]
