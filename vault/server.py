@@ -20,9 +20,9 @@ import hvac
 from hvac.exceptions import VaultError
 from requests.exceptions import RequestException
 
+from churn import process
 from churn.errors import KeyUnavailable
 from churn.log import get_logger
-from vault import process
 from vault.bootstrap import InitInterrupted, initialise, is_active, provision, unseal
 from vault.state import ServerRecord, VaultState
 

@@ -18,7 +18,7 @@ class ServerRecord:
 
     Attributes:
         pid: its process.
-        started: the start mark of that process, see `vault.process.start_mark`.
+        started: the start mark of that process, see `churn.process.start_mark`.
         url: where it listens.
         nonce: what it puts into every answer.
         checked_at: Unix time of the last complete set-up, 0 when it was never completed.

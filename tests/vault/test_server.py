@@ -11,7 +11,8 @@ import pytest
 
 from churn.errors import KeyUnavailable
 from churn.settings import VaultSettings
-from vault import process, server
+from churn import process
+from vault import server
 from vault.client import Endpoint
 from vault.datakey import VaultKeySource
 from vault.server import Address, ensure_server, server_status, stop_server

@@ -1,0 +1,1 @@
+"""A deployment on one machine: server processes behind Envoy, kept as a file asks for."""

@@ -1,0 +1,73 @@
+"""The gateway's requests as the judge reads them: the access log, joined with what the servers wrote down."""
+
+from datetime import datetime, timedelta
+
+import polars as pl
+
+from seldon.gateway.folder import DeploymentFolder
+from seldon.gateway.prediction_log import PredictionLog
+from seldon.gateway.routes import PREDICTION
+
+ARRIVES_WITHIN = timedelta(seconds=30)
+"""How long the record of a prediction may take to the log; servers roll their files more often than that."""
+
+_ACCESS = pl.Schema(
+    {
+        "at": pl.String(),
+        "request_id": pl.String(),
+        "customer": pl.String(),
+        "path": pl.String(),
+        "assigned": pl.String(),
+        "weight": pl.Int64(),
+        "code": pl.Int64(),
+        "microseconds": pl.Int64(),
+        "attempts": pl.Int64(),
+        "track": pl.String(),
+    }
+)
+
+
+def requests(folder: DeploymentFolder, log: PredictionLog, since: datetime, now: datetime) -> pl.DataFrame:
+    """Return one row a prediction asked for, in their order, as `churn.rollout` reads them.
+
+    `failed` is everything but a good answer by the assigned track at its first attempt: also a rescue by the other
+    track, and a 4xx, which clients cause on both tracks alike. The frame ends before the first request whose record may
+    still be on its way to the prediction log, so that failures, which need none, do not arrive ahead of the rest.
+    """
+    asked = _access(folder, since)
+    joined = asked.join(log.records(since, now), on=["request_id", "track"], how="left", maintain_order="left")
+    awaited = joined.filter(~pl.col("failed") & pl.col("score").is_null() & (pl.col("at") > now - ARRIVES_WITHIN))
+    if awaited.height:
+        joined = joined.filter(pl.col("at") < awaited["at"].min())
+    return joined.select(
+        "at", "customer", "canary", "weight", "failed", "seconds", "score", "contacted", "expected_score"
+    )
+
+
+def _access(folder: DeploymentFolder, since: datetime) -> pl.DataFrame:
+    rolled = [path for path in folder.access_log.parent.glob("access-*.jsonl") if _younger(path.stat().st_mtime, since)]
+    lines = b"".join(_whole_lines(path.read_bytes()) for path in (*sorted(rolled), folder.access_log) if path.exists())
+    frame = pl.read_ndjson(lines, schema=_ACCESS) if lines else pl.DataFrame(schema=_ACCESS)
+    canary = pl.col("assigned").str.starts_with("canary-")
+    answered_by_another = (pl.col("track") == "canary") != canary
+    good = pl.col("code").is_between(200, 299) & (pl.col("attempts") <= 1) & ~answered_by_another
+    return (
+        frame.with_columns(at=pl.col("at").str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", time_unit="us", time_zone="UTC"))
+        .filter(pl.col("at") >= since, pl.col("path").str.contains(rf"^/seldon/[^/]+/[^/]+/{PREDICTION}(\?|$)"))
+        .with_columns(
+            canary=canary,
+            weight=pl.col("weight") / 100,
+            failed=~good.fill_null(False),
+            seconds=pl.col("microseconds") / 1e6,
+        )
+        .sort("at", maintain_order=True)
+    )
+
+
+def _younger(modified: float, since: datetime) -> bool:
+    return modified >= since.timestamp()
+
+
+def _whole_lines(content: bytes) -> bytes:
+    """Leave out a last line that is still being written."""
+    return content[: content.rfind(b"\n") + 1]
