@@ -1,11 +1,12 @@
 """What a rollout needs of a deployment; on one machine and on a cluster the same."""
 
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from churn.errors import ChurnError
-from churn.frozen import Frozen
-from seldon.gateway.state import Desired, Observed
+from churn.rollout.counters import Counters
+from seldon.gateway.state import Desired, Observed, Track
 
 if TYPE_CHECKING:
     import polars as pl
@@ -19,31 +20,8 @@ class GenerationRefused(ChurnError):
     """Somebody else has changed the deployment since; look again before changing it."""
 
 
-class TrackCounters(Frozen):
-    """One track as the gateway counts it, since `started`.
-
-    Attributes:
-        started: names the process and the server that are counted; with another name the counters begin anew.
-        requests: predictions assigned to the track.
-        failed: those that it did not answer well at once: 5xx in the end, or rescued by a further attempt.
-        retries: further attempts.
-        ejections: times that the gateway took the server out.
-        connect_failures: attempts that found nobody listening.
-    """
-
-    started: str
-    requests: int
-    failed: int = 0
-    retries: int = 0
-    ejections: int = 0
-    connect_failures: int = 0
-
-
-class Counters(Frozen):
-    """Both tracks; None for one that has no share."""
-
-    stable: TrackCounters | None
-    canary: TrackCounters | None
+class RolloutRuns(ChurnError):
+    """Another rollout moves the weights of this deployment now."""
 
 
 class Deployment(Protocol):
@@ -51,6 +29,30 @@ class Deployment(Protocol):
 
     def observe(self) -> Observed | None:
         """Return what serves now; None before the first deployment."""
+
+    def desired(self) -> Desired | None:
+        """Return what should serve; None before the first deployment and after `stop`."""
+
+    def url(self, track: Track) -> str:
+        """Return where one server answers, past the gateway and up to the Seldon paths.
+
+        Raises:
+            DeploymentNotReady: there is none on this track.
+        """
+
+    def gateway_url(self) -> str:
+        """Return where the deployment answers, up to the Seldon paths.
+
+        Raises:
+            DeploymentNotReady: it does not run.
+        """
+
+    def claimed(self) -> AbstractContextManager[None]:
+        """Be the one rollout of this deployment while the body runs.
+
+        Raises:
+            RolloutRuns: another one is.
+        """
 
     def apply(self, desired: Desired, *, timeout: float = 120.0) -> Observed:
         """Make it so, and return when it is.

@@ -11,8 +11,8 @@ from churn.promotion.lake_data import LakeData
 from churn.promotion.rules import approval_of
 from churn.rollout.baseline import Promise, promise_of
 from materializers.rollout import PlanMaterializer
-from seldon.gateway.state import Server
-from seldon.rollout.plan import RolloutPlan
+from seldon.flavors.deployer import active_deployer
+from seldon.rollout.plan import Place, RolloutPlan
 from stacks.environment import active_settings
 from steps.guard import failing_closed
 from steps.in_production import bundle_of
@@ -34,19 +34,18 @@ def plan_rollout(version: str) -> Annotated[RolloutPlan, "plan"]:
         candidate = opened(version, approval.bundle_digest)
         replaces = now.holder("production")
         stable = opened(replaces, now.digests.get(replaces)) if replaces else None
+        deployer = active_deployer()
         plan = RolloutPlan(
             rollout=str(run.id),
-            namespace=settings.deployment.namespace,
-            deployment=settings.deployment.name,
-            candidate=Server(version=version, digest=candidate.digest, bundle=candidate.path),
+            place=Place(namespace=settings.deployment.namespace, deployment=settings.deployment.name),
+            candidate=deployer.server(version, candidate),
             approval=approval.sequence,
-            replaces=replaces,
+            stable=deployer.server(replaces, stable) if replaces and stable else None,
             strategy=settings.deployment.strategy,
             promise=_promise(candidate, stable, LakeData(settings.lake.url)) if stable else Promise(),
             golden=candidate.manifest.golden,
             settings=settings.rollout,
             baseline_hours=settings.deployment.baseline_hours,
-            settle_seconds=settings.deployment.settle_seconds,
             peek_seconds=settings.deployment.peek_seconds,
             smoke_seconds=settings.deployment.smoke_seconds,
             ready_seconds=settings.deployment.ready_seconds,

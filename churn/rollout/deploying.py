@@ -19,14 +19,10 @@ class DeploymentSettings(Frozen):
     name: Name = Field(default="churn", description="second part of it")
     strategy: Strategy = Field(
         default="canary",
-        description="canary: shadow, then rising weights under the judge; blue_green: everybody at once after the smoke "
-        "test",
+        description="canary: shadow, then rising weights under the judge; blue_green: all at once after the smoke test",
     )
     baseline_hours: float = Field(
         default=24.0, gt=0, description="how far back stable's own requests are taken from, and waited for"
-    )
-    settle_seconds: float = Field(
-        default=5.0, ge=0, description="after which the records of a request are expected in the logs"
     )
     peek_seconds: float = Field(default=5.0, gt=0, description="between two looks of the judge")
     smoke_seconds: float = Field(default=0.5, gt=0, description="longest answer to known inputs in the smoke test")

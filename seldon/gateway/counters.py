@@ -3,7 +3,7 @@
 import re
 
 from churn import process
-from seldon.deployment import Counters, TrackCounters
+from churn.rollout.counters import Counters, TrackCounters
 from seldon.gateway import admin
 from seldon.gateway.clusters import with_fallback
 from seldon.gateway.split import Slot, Split

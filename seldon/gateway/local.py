@@ -1,8 +1,9 @@
 """A deployment on this machine, as a rollout sees it."""
 
+import fcntl
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -10,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from churn.log import get_logger
-from seldon.deployment import Counters, DeploymentNotReady, GenerationRefused
+from churn.rollout.counters import Counters
+from seldon.deployment import DeploymentNotReady, GenerationRefused, RolloutRuns
 from seldon.gateway import admin
 from seldon.gateway.counters import counters
 from seldon.gateway.folder import DeploymentFolder
@@ -18,7 +20,7 @@ from seldon.gateway.routes import kill_switch, live_split
 from seldon.gateway.settings import GatewaySettings
 from seldon.gateway.split import Split, becomes_stable
 from seldon.gateway.start import start_supervisor, stop_supervisor
-from seldon.gateway.state import Desired, Observed
+from seldon.gateway.state import Desired, Observed, Track
 
 if TYPE_CHECKING:
     import polars as pl
@@ -68,6 +70,53 @@ class LocalDeployment:
         if observed is None or self.folder.supervisor_pid() is not None:
             return observed
         return observed.model_copy(update={"ready": False, "supervisor_pid": None, "fault": _NOBODY})
+
+    def desired(self) -> Desired | None:
+        """Return what should serve; None before the first deployment and after `stop`."""
+        return self.folder.desired()
+
+    def url(self, track: Track) -> str:
+        """Return where one server answers, past the gateway and up to the Seldon paths.
+
+        Raises:
+            DeploymentNotReady: there is none on this track.
+        """
+        observed = self.observe()
+        server = (observed.stable if track == "stable" else observed.canary) if observed else None
+        if server is None:
+            raise DeploymentNotReady(
+                f"{self.folder.path}: there is no {track} server; churn serve status says what runs"
+            )
+        return f"http://127.0.0.1:{server.port}"
+
+    def gateway_url(self) -> str:
+        """Return where the deployment answers, up to the Seldon paths.
+
+        Raises:
+            DeploymentNotReady: it does not run.
+        """
+        observed = self.observe()
+        if observed is None or observed.gateway_pid is None:
+            raise DeploymentNotReady(f"{self.folder.path}: nothing runs; deploy a version first")
+        return f"http://127.0.0.1:{observed.gateway_port}/seldon/{self.namespace}/{self.deployment}"
+
+    @contextmanager
+    def claimed(self) -> Iterator[None]:
+        """Be the one rollout of this deployment while the body runs; the kernel ends that with the process.
+
+        Raises:
+            RolloutRuns: another one is.
+        """
+        self.folder.prepare()
+        with (self.folder.path / "rollout.lock").open("a", encoding="utf-8") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise RolloutRuns(
+                    f"{self.folder.path}: another rollout moves its weights now; wait for its end, churn serve status "
+                    "shows it"
+                ) from None
+            yield
 
     def apply(self, desired: Desired, *, timeout: float = 120.0) -> Observed:
         """Make it so, and return when Envoy routes by it and every server named is up.

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from churn.errors import ChurnError
 from churn.log import get_logger
 from churn.rollout.baseline import Baseline, UnfitBaseline, baseline_of
 from churn.rollout.counters import Signals
@@ -16,8 +15,8 @@ from seldon.deployment import Deployment
 from seldon.gateway.state import Desired, Server, Track
 from seldon.rollout.outcome import Cost, Ending, Look, RolloutOutcome
 from seldon.rollout.plan import RolloutPlan
+from seldon.rollout.reconcile import reconcile
 from seldon.rollout.smoke import SmokeTestFailed, smoke_test
-from seldon.rollout.traffic import Traffic
 
 log = get_logger(__name__)
 
@@ -28,9 +27,8 @@ _ENDINGS: dict[str, Ending] = {
 }
 _KEPT_LOOKS = 400
 
-
-class RolloutRefused(ChurnError):
-    """The deployment is not in a state a rollout can begin from."""
+_End = tuple[RolloutVerdict | None, Ending, str]
+"""The judge's last verdict if there was one, how it ended, and why."""
 
 
 def now_utc() -> datetime:
@@ -45,13 +43,13 @@ class Rollout:
     Attributes:
         deployment: where it happens.
         plan: what is to happen.
-        traffic: the requests that customers make meanwhile.
+        cost: what the canary has cost since a moment.
         watch: sees every look.
     """
 
     deployment: Deployment
     plan: RolloutPlan
-    traffic: Traffic
+    cost: Callable[[datetime], Cost]
     watch: Callable[[Look], None] = lambda look: None
     clock: Callable[[], datetime] = now_utc
     sleep: Callable[[float], None] = time.sleep
@@ -60,19 +58,20 @@ class Rollout:
     def run(self) -> RolloutOutcome:
         """Bring the candidate to all customers, or take it back; afterwards `finish` makes it stable.
 
-        Whatever ends this early, an error or Ctrl-C, takes the canary away first.
+        What a rollout that was cut short has left behind is cleared away first. Whatever ends this one early, an error
+        or Ctrl-C, takes the canary away.
 
         Raises:
-            RolloutRefused: something else is deployed than what the plan replaces.
             ChurnError: the deployment does not do what it is told.
         """
         began = self.clock()
-        stable = self._stable()
+        if self.plan.stable is not None:
+            reconcile(self.deployment, self.plan.place, self.plan.stable, self.plan.ready_seconds)
         with self._taken_back_on_error():
-            if stable is None:
-                verdict, ending, reason = None, *self._first()
+            if self.plan.stable is None:
+                verdict, ending, reason = self._first()
             elif self.plan.strategy == "blue_green":
-                verdict, ending, reason = None, *self._all_at_once()
+                verdict, ending, reason = self._all_at_once()
             else:
                 verdict, ending, reason = self._climb(began)
             if ending != "passed":
@@ -83,7 +82,7 @@ class Rollout:
             reason=reason,
             began=began,
             ended=self.clock(),
-            cost=self._cost(began) if ending != "passed" else Cost(),
+            cost=self.cost(began) if self.plan.stable and ending != "passed" else Cost(),
             verdict=verdict,
             looks=thinned(self._looks, _KEPT_LOOKS),
         )
@@ -92,45 +91,28 @@ class Rollout:
         """Make the candidate the one stable server; call it when the ledger has it in production."""
         self._apply(stable=self.plan.candidate, canary=None)
 
-    def _stable(self) -> Server | None:
-        desired = self.deployment.desired()
-        if desired is None:
-            found = None
-        else:
-            found = desired.stable
-            if desired.canary is not None:
-                raise RolloutRefused(
-                    f"{self._name}: version {desired.canary.version} is still its canary; churn repair takes it away"
-                )
-        version = found.version if found else None
-        if version != self.plan.replaces:
-            raise RolloutRefused(
-                f"{self._name}: serves {_named(version)}, but {_named(self.plan.replaces)} is in production; churn repair "
-                "makes them agree"
-            )
-        return found
-
-    def _first(self) -> tuple[Ending, str]:
+    def _first(self) -> _End:
         """A first version has nothing to be compared with: it serves once the smoke test has passed."""
         self._apply(stable=self.plan.candidate, canary=None)
         return self._smoked("stable") or (
+            None,
             "passed",
             "the first version: its smoke test passed, and there is no other to compare it with",
         )
 
-    def _all_at_once(self) -> tuple[Ending, str]:
+    def _all_at_once(self) -> _End:
         self._apply(canary=self.plan.candidate)
         failed = self._smoked("canary")
         if failed:
             return failed
         self._apply(canary=self.plan.candidate, weight=100)
-        return "passed", "blue/green: its smoke test passed"
+        return None, "passed", "blue/green: its smoke test passed"
 
-    def _climb(self, began: datetime) -> tuple[RolloutVerdict | None, Ending, str]:
+    def _climb(self, began: datetime) -> _End:
         self._apply(canary=self.plan.candidate)
         failed = self._smoked("canary")
         if failed:
-            return None, *failed
+            return failed
         settings = self.plan.settings
         baseline = self._baseline(began)
         verdict, counters = None, [self.deployment.counters()]
@@ -143,7 +125,7 @@ class Rollout:
                 now = self.clock()
                 counters.append(self.deployment.counters())
                 verdict = judge(
-                    self.traffic.since(started, now),
+                    self.deployment.requests(started),
                     settings=settings,
                     baseline=baseline,
                     promise=self.plan.promise,
@@ -170,14 +152,14 @@ class Rollout:
         while True:
             now = self.clock()
             try:
-                return baseline_of(self.traffic.since(since, now), self.plan.settings)
+                return baseline_of(self.deployment.requests(since), self.plan.settings)
             except UnfitBaseline as error:
                 if now - began >= timedelta(hours=self.plan.baseline_hours):
                     raise
                 self._look("baseline", 0, str(error))
             self.sleep(self.plan.peek_seconds)
 
-    def _smoked(self, track: Track) -> tuple[Ending, str] | None:
+    def _smoked(self, track: Track) -> _End | None:
         """Ask the new server before any customer does; says why it goes back, if it does."""
         weight = 100 if track == "stable" else 0
         self._look("smoke test", weight, "health, known predictions and their time")
@@ -186,13 +168,9 @@ class Rollout:
                 self.deployment.url(track), self.plan.candidate, self.plan.golden, self.plan.smoke_seconds
             )
         except SmokeTestFailed as error:
-            return "rolled_back", str(error)
+            return None, "rolled_back", str(error)
         self._look("smoke test", weight, f"passed, {1000 * took:.1f} ms")
         return None
-
-    def _cost(self, began: datetime) -> Cost:
-        desired = self.deployment.desired()
-        return self.traffic.cost(began, desired.stable) if desired and desired.stable else Cost()
 
     def _signals(self) -> Signals:
         seen = self.deployment.observe()
@@ -207,10 +185,10 @@ class Rollout:
     def _back(self, reason: str) -> None:
         """Take the candidate away: at once, and not by a weight of nought."""
         log.warning("rolled_back", deployment=self._name, version=self.plan.candidate.version, reason=reason)
-        if self.plan.replaces is None:
+        if self.plan.stable is None:
             self.deployment.stop()
         else:
-            self.deployment.withdraw()
+            self._apply(canary=None)
         self._look("rollback", 0, reason)
 
     @contextmanager
@@ -221,23 +199,24 @@ class Rollout:
             self._back(f"{type(error).__name__} while it was rolled out")
             raise
 
-    def _apply(self, *, canary: Server | None, stable: Server | None = None, weight: int = 0, mirror: bool = False) -> None:
+    def _apply(
+        self, *, canary: Server | None, stable: Server | None = None, weight: int = 0, mirror: bool = False
+    ) -> None:
         desired = self.deployment.desired()
         before = desired.generation if desired else 0
-        stable = stable or (desired.stable if desired else None)
         self.deployment.apply(
             Desired(
-                namespace=self.plan.namespace,
-                deployment=self.plan.deployment,
+                namespace=self.plan.place.namespace,
+                deployment=self.plan.place.deployment,
                 generation=before + 1,
-                stable=stable,
+                stable=stable or self.plan.stable,
                 canary=canary,
                 canary_weight=weight,
                 mirror=mirror,
                 salt=self.plan.rollout,
                 rollout=self.plan.rollout,
             ),
-            self.plan.ready_seconds,
+            timeout=self.plan.ready_seconds,
         )
 
     def _look(self, stage: str, weight: int, says: str, verdict: RolloutVerdict | None = None) -> None:
@@ -247,7 +226,7 @@ class Rollout:
 
     @property
     def _name(self) -> str:
-        return f"deployment {self.plan.namespace}/{self.plan.deployment}"
+        return f"deployment {self.plan.place}"
 
 
 def thinned(looks: Sequence[Look], most: int) -> tuple[Look, ...]:
@@ -255,7 +234,3 @@ def thinned(looks: Sequence[Look], most: int) -> tuple[Look, ...]:
     if len(looks) <= most:
         return tuple(looks)
     return tuple(looks[round(number * (len(looks) - 1) / (most - 1))] for number in range(most))
-
-
-def _named(version: str | None) -> str:
-    return "no version" if version is None else f"version {version}"

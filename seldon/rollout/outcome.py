@@ -17,7 +17,7 @@ class Cost(Frozen):
     requests: int = 0
     customers: int = 0
     failed: int = 0
-    decisions: int = Field(default=0, description="customers whom the canary contacted or spared, unlike its forerunner")
+    decisions: int = Field(default=0, description="customers it contacted and its forerunner would not, or the reverse")
 
     def facts(self) -> dict[str, str]:
         """Return what the ledger keeps."""

@@ -1,33 +1,39 @@
 """What a rollout will do, fixed before its first request."""
 
-from typing import Literal
-
 from pydantic import Field
 
 from churn.bundle.manifest import GoldenRow
 from churn.frozen import Frozen
 from churn.rollout.baseline import Promise
+from churn.rollout.deploying import Name, Strategy
 from churn.rollout.settings import RolloutSettings
-from seldon.gateway.state import Name, Server
+from seldon.gateway.state import Server
 
-Strategy = Literal["canary", "blue_green"]
+
+class Place(Frozen):
+    """Names a deployment; its external path is `/seldon/<namespace>/<deployment>/`."""
+
+    namespace: Name
+    deployment: Name
+
+    def __str__(self) -> str:
+        """Return both names as in the path."""
+        return f"{self.namespace}/{self.deployment}"
 
 
 class RolloutPlan(Frozen):
     """A version on its way to production."""
 
     rollout: str = Field(description="names it, such as the id of the pipeline run; nobody else moves the weights")
-    namespace: Name
-    deployment: Name
+    place: Place
     candidate: Server
     approval: int = Field(description="sequence of the ledger's entry that lets it go")
-    replaces: str | None = Field(description="the version that is in production; none for a first one")
+    stable: Server | None = Field(description="what is in production; none for a first version")
     strategy: Strategy
     promise: Promise = Field(description="how far it was seen to differ on held-out customers")
     golden: tuple[GoldenRow, ...] = Field(description="inputs whose scores are known")
     settings: RolloutSettings
     baseline_hours: float = Field(description="how far back stable's own requests are taken from, and waited for")
-    settle_seconds: float = Field(description="after which a request and its prediction are in the logs")
     peek_seconds: float = Field(description="between two looks of the judge")
     smoke_seconds: float = Field(description="longest answer in the smoke test")
     ready_seconds: float = Field(description="longest wait for a server or a weight")
