@@ -12,6 +12,7 @@ from churn.errors import SettingsError
 from churn.features.settings import FeatureSettings
 from churn.frozen import Frozen
 from churn.promotion.settings import PromotionSettings
+from churn.rollout.deploying import DeploymentSettings
 from churn.rollout.settings import RolloutSettings
 from churn.training.settings import TrainingSettings, TriggerSettings
 
@@ -154,6 +155,7 @@ class Settings(Frozen):
     triggers: TriggerSettings = Field(default_factory=TriggerSettings)
     promotion: PromotionSettings = Field(default_factory=PromotionSettings)
     rollout: RolloutSettings = Field(default_factory=RolloutSettings)
+    deployment: DeploymentSettings = Field(default_factory=DeploymentSettings)
 
 
 def load_settings(environment: str, root: Path) -> Settings:

@@ -9,12 +9,14 @@ from typer.core import TyperGroup
 from churn.errors import ChurnError
 from cli import (
     demo,
+    deploy,
     ingest,
     ledger,
     promote,
     quarantine,
     replay,
     reproduce,
+    serve,
     snapshot,
     stack,
     status,
@@ -50,6 +52,8 @@ app = typer.Typer(
     add_completion=False,
 )
 app.command("demo")(demo.demo)
+app.command("deploy")(deploy.deploy)
+app.command("rollback")(deploy.rollback)
 app.command("replay")(replay.replay)
 app.command("ingest")(ingest.ingest)
 app.command("promote")(promote.promote)
@@ -63,6 +67,7 @@ app.command("token")(token.token)
 app.command("upkeep")(upkeep.upkeep)
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(quarantine.app, name="quarantine")
+app.add_typer(serve.app, name="serve")
 app.add_typer(stack.app, name="stack")
 app.add_typer(vault.app, name="vault")
 

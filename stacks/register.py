@@ -12,7 +12,11 @@ if TYPE_CHECKING:
     from zenml.models import ComponentResponse
 
 Change = Literal["created", "updated", "unchanged", "left out"]
-FLAVORS = {"churn_log": "stacks.alerter.LogAlerterFlavor", "churn_slack": "stacks.slack.OfflineSlackAlerterFlavor"}
+FLAVORS = {
+    "churn_log": "stacks.alerter.LogAlerterFlavor",
+    "churn_slack": "stacks.slack.OfflineSlackAlerterFlavor",
+    "churn_local": "stacks.local_deployer.LocalDeployerFlavor",
+}
 """Our own flavors by name; the paths are importable from the ZenML source root."""
 
 

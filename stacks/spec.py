@@ -10,7 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from churn.errors import ChurnError
 from churn.settings import Environment
 
-ComponentType = Literal["orchestrator", "artifact_store", "container_registry", "alerter", "experiment_tracker"]
+ComponentType = Literal[
+    "orchestrator", "artifact_store", "container_registry", "alerter", "experiment_tracker", "model_deployer"
+]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]*$")]
 _REFERENCE = re.compile(r"^\{\{\s*([\w-]+)\.([\w-]+)\s*\}\}$")
 

@@ -11,8 +11,8 @@ from churn.promotion.lake_data import LakeData
 from churn.promotion.rules import approval_of
 from churn.rollout.baseline import Promise, promise_of
 from materializers.rollout import PlanMaterializer
-from seldon.flavors.deployer import active_deployer
 from seldon.rollout.plan import Place, RolloutPlan
+from stacks.deployer import active_deployer
 from stacks.environment import active_settings
 from steps.guard import failing_closed
 from steps.in_production import bundle_of

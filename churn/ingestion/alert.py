@@ -16,8 +16,10 @@ AlertKind = Literal[
     "ingestion_failed",
     "training_failed",
     "promotion_failed",
+    "deployment_failed",
+    "rolled_back",
 ]
-FailureKind = Literal["ingestion_failed", "training_failed", "promotion_failed"]
+FailureKind = Literal["ingestion_failed", "training_failed", "promotion_failed", "deployment_failed"]
 Severity = Literal["info", "warning", "critical"]
 """`info` calls for nobody: it says once why there will be no alarm."""
 

@@ -16,6 +16,7 @@ _STOPPED: dict[FailureKind, str] = {
     "ingestion_failed": "ingestion stopped, the batch at hand was not written",
     "training_failed": "training stopped, what is in production stays",
     "promotion_failed": "promotion stopped, stages stay as the ledger has them",
+    "deployment_failed": "deployment stopped, what was in production goes on serving",
 }
 
 

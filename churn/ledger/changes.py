@@ -3,12 +3,10 @@
 from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
-from churn.ledger.entry import Decision, Draft, Entry, Phase
+from churn.ledger.entry import Draft, Entry, Phase
 from churn.ledger.errors import VersionGone
 from churn.ledger.ledger import Ledger
-from churn.ledger.standing import Standing, standing
-
-CHANGES_OF_STAGE: tuple[Decision, ...] = ("promoted", "deployed", "rolled_back")
+from churn.ledger.standing import CHANGES_OF_STAGE, Standing, standing
 
 
 class Follower(Protocol):

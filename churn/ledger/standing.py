@@ -4,7 +4,9 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from churn.frozen import Frozen
-from churn.ledger.entry import Entry, Stage
+from churn.ledger.entry import Decision, Entry, Stage
+
+CHANGES_OF_STAGE: tuple[Decision, ...] = ("promoted", "deployed", "rolled_back")
 
 
 class Standing(Frozen):
@@ -56,7 +58,7 @@ def _apply(entry: Entry, stages: dict[str, Stage], digests: dict[str, str]) -> N
         stages[entry.version] = "none"
         if entry.bundle_digest:
             digests[entry.version] = entry.bundle_digest
-    elif entry.decision in ("promoted", "deployed", "rolled_back") and entry.stage:
+    elif entry.decision in CHANGES_OF_STAGE and entry.stage:
         if entry.stage in ("staging", "production"):
             for version, stage in stages.items():
                 if stage == entry.stage:
@@ -72,3 +74,29 @@ def _unfinished(entries: Iterable[Entry]) -> tuple[Entry, ...]:
         else:
             found.pop(entry.change, None)
     return tuple(found.values())
+
+
+def last_healthy(entries: Sequence[Entry]) -> str | None:
+    """Return the version that was in production before the present one and did not leave it by a rollback."""
+    terms: list[str] = []
+    unhealthy: set[str] = set()
+    for entry in entries:
+        if (
+            entry.phase == "committed"
+            and entry.stage == "production"
+            and entry.version
+            and entry.decision in CHANGES_OF_STAGE
+        ):
+            if entry.decision == "rolled_back" and terms:
+                unhealthy.add(terms[-1])
+            terms.append(entry.version)
+    return next((version for version in reversed(terms[:-1]) if version not in {*unhealthy, terms[-1]}), None)
+
+
+def were_live(entries: Sequence[Entry]) -> set[str]:
+    """Return every version that was in production at some time."""
+    return {entry.version for entry in entries if entry.version and entry.stage == "production" and _moved(entry)}
+
+
+def _moved(entry: Entry) -> bool:
+    return entry.phase == "committed" and entry.decision in CHANGES_OF_STAGE

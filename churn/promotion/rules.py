@@ -90,7 +90,11 @@ def approval_of(entries: Sequence[Entry], version: str) -> Entry:
     stage = now.stages.get(version)
     if stage is None:
         raise DecisionRefused(f"version {version}: the ledger knows no such version; churn versions lists them")
-    about = [entry for entry in entries if entry.version == version and entry.stage == "production"]
+    about = [
+        entry
+        for entry in entries
+        if entry.version == version and (entry.stage == "production" or entry.decision == "rolled_back")
+    ]
     last = about[-1] if about else None
     promote = f"churn promote {version} --to production"
     if stage == "production":

@@ -6,12 +6,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from churn.errors import ChurnError
 from churn.log import get_logger
 from churn.rollout.baseline import Baseline, UnfitBaseline, baseline_of
 from churn.rollout.counters import Signals
 from churn.rollout.judge import judge
 from churn.rollout.verdict import RolloutVerdict
-from seldon.deployment import Deployment
+from seldon.deployment import Deployment, DeploymentNotReady
 from seldon.gateway.state import Desired, Server, Track
 from seldon.rollout.outcome import Cost, Ending, Look, RolloutOutcome
 from seldon.rollout.plan import RolloutPlan
@@ -29,6 +30,10 @@ _KEPT_LOOKS = 400
 
 _End = tuple[RolloutVerdict | None, Ending, str]
 """The judge's last verdict if there was one, how it ended, and why."""
+
+
+class RolloutOvertaken(ChurnError):
+    """Somebody else has changed the deployment while this rollout ran."""
 
 
 def now_utc() -> datetime:
@@ -54,6 +59,7 @@ class Rollout:
     clock: Callable[[], datetime] = now_utc
     sleep: Callable[[float], None] = time.sleep
     _looks: list[Look] = field(default_factory=list, init=False)
+    _generation: int | None = field(default=None, init=False)
 
     def run(self) -> RolloutOutcome:
         """Bring the candidate to all customers, or take it back; afterwards `finish` makes it stable.
@@ -68,12 +74,7 @@ class Rollout:
         if self.plan.stable is not None:
             reconcile(self.deployment, self.plan.place, self.plan.stable, self.plan.ready_seconds)
         with self._taken_back_on_error():
-            if self.plan.stable is None:
-                verdict, ending, reason = self._first()
-            elif self.plan.strategy == "blue_green":
-                verdict, ending, reason = self._all_at_once()
-            else:
-                verdict, ending, reason = self._climb(began)
+            verdict, ending, reason = self._go(began)
             if ending != "passed":
                 self._back(reason)
         return RolloutOutcome(
@@ -87,9 +88,23 @@ class Rollout:
             looks=thinned(self._looks, _KEPT_LOOKS),
         )
 
-    def finish(self) -> None:
-        """Make the candidate the one stable server; call it when the ledger has it in production."""
+    def finish(self, set_production: Callable[[], None]) -> None:
+        """Have the candidate entered as production, then make it the one stable server.
+
+        Raises:
+            ChurnError: it could not be entered; the candidate is taken away.
+        """
+        with self._taken_back_on_error():
+            set_production()
         self._apply(stable=self.plan.candidate, canary=None)
+
+    def _go(self, began: datetime) -> _End:
+        try:
+            if self.plan.stable is None:
+                return self._first()
+            return self._all_at_once() if self.plan.strategy == "blue_green" else self._climb(began)
+        except (DeploymentNotReady, RolloutOvertaken, UnfitBaseline) as error:
+            return None, "failed", str(error)
 
     def _first(self) -> _End:
         """A first version has nothing to be compared with: it serves once the smoke test has passed."""
@@ -123,6 +138,7 @@ class Rollout:
             while True:
                 self.sleep(self.plan.peek_seconds)
                 now = self.clock()
+                self._require_mine()
                 counters.append(self.deployment.counters())
                 verdict = judge(
                     self.deployment.requests(started),
@@ -184,6 +200,7 @@ class Rollout:
 
     def _back(self, reason: str) -> None:
         """Take the candidate away: at once, and not by a weight of nought."""
+        self._generation = None  # it goes, whoever changed what meanwhile
         log.warning("rolled_back", deployment=self._name, version=self.plan.candidate.version, reason=reason)
         if self.plan.stable is None:
             self.deployment.stop()
@@ -202,13 +219,15 @@ class Rollout:
     def _apply(
         self, *, canary: Server | None, stable: Server | None = None, weight: int = 0, mirror: bool = False
     ) -> None:
+        self._require_mine()
         desired = self.deployment.desired()
-        before = desired.generation if desired else 0
+        generation = desired.generation + 1 if desired else 1
+        self._generation = generation
         self.deployment.apply(
             Desired(
                 namespace=self.plan.place.namespace,
                 deployment=self.plan.place.deployment,
-                generation=before + 1,
+                generation=generation,
                 stable=stable or self.plan.stable,
                 canary=canary,
                 canary_weight=weight,
@@ -218,6 +237,13 @@ class Rollout:
             ),
             timeout=self.plan.ready_seconds,
         )
+
+    def _require_mine(self) -> None:
+        desired = self.deployment.desired()
+        if self._generation is not None and desired is not None and desired.generation != self._generation:
+            raise RolloutOvertaken(
+                f"{self._name}: somebody else changed it while version {self.plan.candidate.version} was rolled out"
+            )
 
     def _look(self, stage: str, weight: int, says: str, verdict: RolloutVerdict | None = None) -> None:
         look = Look(at=self.clock(), stage=stage, weight=weight, says=says, verdict=verdict)

@@ -1,5 +1,6 @@
 """How a rollout ended, with what it rests on and what it cost."""
 
+import hashlib
 from datetime import datetime
 from typing import Literal
 
@@ -8,7 +9,8 @@ from pydantic import Field
 from churn.frozen import Frozen
 from churn.rollout.verdict import RolloutVerdict
 
-Ending = Literal["passed", "rolled_back", "inconclusive", "invalid"]
+Ending = Literal["passed", "rolled_back", "inconclusive", "invalid", "failed"]
+"""`rolled_back`: shown to be worse, or not the model it should be; `failed`: it could not be tried."""
 
 
 class Cost(Frozen):
@@ -56,3 +58,8 @@ class RolloutOutcome(Frozen):
     cost: Cost
     verdict: RolloutVerdict | None
     looks: tuple[Look, ...]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of everything the end rests on."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
