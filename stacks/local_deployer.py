@@ -9,7 +9,7 @@ from pydantic import Field
 from zenml.model_deployers import BaseModelDeployer
 from zenml.model_deployers.base_model_deployer import BaseModelDeployerConfig, BaseModelDeployerFlavor
 
-from churn.bundle.manifest import FILES, MANIFEST
+from churn.bundle.checked import FILES, MANIFEST
 from seldon.gateway.local import LocalDeployment
 from seldon.gateway.settings import GatewaySettings
 from seldon.gateway.state import Server

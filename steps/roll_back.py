@@ -46,11 +46,8 @@ def _to_former(deployment: Deployment, place: Place, to: str | None, timeout: fl
     now = standing(entries)
     target = to or last_healthy(entries)
     if target is None:
-        raise DecisionRefused(
-            "there is no earlier healthy version to go back to; name one: churn rollback --to VERSION"
-        )
-    was_live = {entry.version for entry in entries if entry.stage == "production" and entry.phase == "committed"}
-    if target not in was_live or now.stages.get(target) != "archived":
+        raise DecisionRefused("there is no earlier healthy version to go back to; name one: churn rollback --to V")
+    if target not in were_live(entries) or now.stages.get(target) != "archived":
         raise DecisionRefused(
             f"version {target}: was not in production before, so there is no way back to it; churn ledger show tells "
             "which were"
