@@ -24,6 +24,7 @@ _NUMERIC = {
     "never": "never known",
 }
 _CATEGORICAL = {"plan": "subscription plan", "country": "country of the customer"}
+_REQUIRED = ("recency_days", "tenure_days")
 _FIRST = date(2026, 1, 1)
 HORIZON = timedelta(days=90)
 
@@ -32,7 +33,7 @@ def catalogue(features: int = 15) -> tuple[Feature, ...]:
     """Return numeric features, filled up with noise, and the categorical ones."""
     noise = {f"noise_{i}": "means nothing" for i in range(features - len(_NUMERIC) - len(_CATEGORICAL))}
     return (
-        *(Feature(name, "numeric", text) for name, text in (_NUMERIC | noise).items()),
+        *(Feature(name, "numeric", text, required=name in _REQUIRED) for name, text in (_NUMERIC | noise).items()),
         *(Feature(name, "categorical", text) for name, text in _CATEGORICAL.items()),
     )
 

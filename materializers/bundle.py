@@ -11,8 +11,8 @@ from zenml.materializers.base_materializer import BaseMaterializer
 from zenml.metadata.metadata_types import MetadataType
 
 from churn.bundle.bundle import Bundle, open_bundle
+from churn.bundle.checked import CARD, FILES, MANIFEST
 from churn.bundle.errors import BundleInvalid
-from churn.bundle.manifest import CARD, FILES, MANIFEST
 from churn.training.trained import figures
 
 

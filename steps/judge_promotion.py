@@ -8,8 +8,8 @@ from zenml.materializers.structured_string_materializer import StructuredStringM
 from zenml.types import HTMLString
 
 from churn.bundle.bundle import Bundle
+from churn.bundle.checked import CARD
 from churn.bundle.errors import BundleInvalid
-from churn.bundle.manifest import CARD
 from churn.features.catalogue import TABLE
 from churn.ledger.errors import DecisionRefused
 from churn.ledger.standing import Standing, standing

@@ -4,7 +4,8 @@ import json
 from typing import TYPE_CHECKING
 
 from churn.bundle.bundle import Bundle
-from churn.bundle.manifest import MODEL, Manifest
+from churn.bundle.checked import MODEL
+from churn.bundle.manifest import Manifest
 from churn.training.trained import figures
 from steps.flat_inputs import with_flat_inputs
 

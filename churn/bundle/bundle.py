@@ -10,16 +10,15 @@ import polars as pl
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from churn.bundle.checked import MANIFEST, MODEL, CheckedFiles, check_files, check_golden, open_session
 from churn.bundle.errors import BundleInvalid, UnfitInput
-from churn.bundle.manifest import FILES, MANIFEST, MODEL, Manifest, sha256
+from churn.bundle.manifest import Manifest
 from churn.evaluation.metrics import Floats
 from churn.features.catalogue import Feature
 from churn.training.frames import columns_of
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
-
-GOLDEN_TOLERANCE = 1e-5
 
 
 @dataclass(frozen=True)
@@ -58,27 +57,13 @@ def open_bundle(path: Path, expected: str | None = None) -> Bundle:
     Raises:
         BundleInvalid: names the file and what is wrong with it.
     """
-    manifest = _read_manifest(path)
-    contents = {name: _read(path / name) for name in FILES}
-    for name, content in contents.items():
-        if sha256(content) != manifest.files.get(name):
-            raise BundleInvalid(f"{path / name}: altered since the bundle was written; restore it from the store")
-    if manifest.computed_digest() != manifest.digest:
-        raise BundleInvalid(f"{path / MANIFEST}: altered since the bundle was written; restore it from the store")
-    if expected is not None and manifest.digest != expected:
-        raise BundleInvalid(f"{path}: has the digest {manifest.digest}, but {expected} was expected: another model")
-    bundle = Bundle(path, manifest, open_session(contents[MODEL]))
-    _check_golden(bundle)
+    files = check_files(path, expected)
+    bundle = Bundle(path, _manifest(files), open_session(files.contents[MODEL]))
+    golden = bundle.manifest.golden
+    schema = {feature.name: feature.dtype for feature in bundle.manifest.catalogue}
+    frame = pl.DataFrame([row.inputs for row in golden], schema=schema, orient="row")
+    check_golden(path, bundle.predict(frame), [row.score for row in golden])
     return bundle
-
-
-def open_session(model: bytes) -> "InferenceSession":
-    """Return the model, to be run on one thread: several add more waiting than speed to a small model."""
-    from onnxruntime import InferenceSession, SessionOptions
-
-    options = SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    return InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
 def run(session: "InferenceSession", output: str, columns: Mapping[str, NDArray[np.generic]]) -> Floats:
@@ -104,32 +89,12 @@ def inputs_of(frame: pl.DataFrame, catalogue: Sequence[Feature]) -> dict[str, ND
     return columns_of(frame, catalogue)
 
 
-def _read(path: Path) -> bytes:
+def _manifest(files: CheckedFiles) -> Manifest:
     try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise BundleInvalid(f"{path}: missing; restore the bundle from the store") from None
-
-
-def _read_manifest(path: Path) -> Manifest:
-    try:
-        return Manifest.model_validate_json(_read(path / MANIFEST))
+        return Manifest.model_validate(files.document)
     except ValidationError as error:
         fault = error.errors()[0]
         where = ".".join(map(str, fault["loc"])) or "the file"
         raise BundleInvalid(
-            f"{path / MANIFEST}: {where}: {fault['msg']}; it is damaged, or was written by another version of this "
-            "program"
+            f"{files.path / MANIFEST}: {where}: {fault['msg']}; it was written by another version of this program"
         ) from None
-
-
-def _check_golden(bundle: Bundle) -> None:
-    golden = bundle.manifest.golden
-    schema = {feature.name: feature.dtype for feature in bundle.manifest.catalogue}
-    frame = pl.DataFrame([row.inputs for row in golden], schema=schema, orient="row")
-    difference = np.abs(bundle.predict(frame) - [row.score for row in golden])
-    if (worst := float(difference.max(initial=0))) > GOLDEN_TOLERANCE:
-        raise BundleInvalid(
-            f"{bundle.path}: scores differ from those recorded by up to {worst:.2g}; this onnxruntime does not run the "
-            "model as it was trained, install the locked version"
-        )

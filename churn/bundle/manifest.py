@@ -1,13 +1,11 @@
 """What a bundle is, where it came from and how to check that it still is the same."""
 
-import hashlib
-import json
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal
 
 from pydantic import Field
 
+from churn.bundle.checked import digest_of
 from churn.evaluation.importance import Importance
 from churn.evaluation.report import BaselineReport, Estimates
 from churn.features.catalogue import Feature, FeatureKind
@@ -17,15 +15,6 @@ from churn.frozen import Frozen
 from churn.lake.snapshot import DataSnapshot, TableVersion
 from churn.training.settings import TrainingSettings
 
-MANIFEST = "manifest.json"
-MODEL = "model.onnx"
-REFERENCE = "reference.parquet"
-TRANSFORMED = "transformed.parquet"
-CARD = "card.html"
-FILES = (MODEL, REFERENCE, TRANSFORMED, CARD)
-
-_OUTSIDE_THE_DIGEST = {"digest", "run"}
-
 
 class InputColumn(Frozen):
     """A raw feature the model takes: float32 with NaN for unknown, or a string."""
@@ -33,11 +22,12 @@ class InputColumn(Frozen):
     name: str
     kind: FeatureKind
     description: str
+    required: bool = Field(default=False, description="is never unknown, so that a request without it is a mistake")
 
     @property
     def feature(self) -> Feature:
         """The catalogue's entry."""
-        return Feature(self.name, self.kind, self.description)
+        return Feature(self.name, self.kind, self.description, required=self.required)
 
 
 class GoldenRow(Frozen):
@@ -113,15 +103,4 @@ class Manifest(Frozen):
 
     def computed_digest(self) -> str:
         """Return what `digest` must be."""
-        content = self.model_dump(mode="json", exclude=_OUTSIDE_THE_DIGEST)
-        manifest = json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
-        return _digest_of({**self.files, MANIFEST: sha256(manifest)})
-
-
-def sha256(content: bytes) -> str:
-    """Return the hexadecimal SHA-256."""
-    return hashlib.sha256(content).hexdigest()
-
-
-def _digest_of(files: Mapping[str, str]) -> str:
-    return sha256(json.dumps(sorted(files.items()), separators=(",", ":")).encode())
+        return digest_of(self.model_dump(mode="json"))

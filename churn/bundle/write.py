@@ -12,23 +12,12 @@ import numpy as np
 import polars as pl
 import polars.selectors as cs
 
-from churn.bundle.bundle import Bundle, inputs_of, open_bundle, open_session, run
+from churn.bundle.bundle import Bundle, inputs_of, open_bundle, run
 from churn.bundle.card import render_card
+from churn.bundle.checked import CARD, MANIFEST, MODEL, REFERENCE, TRANSFORMED, open_session, sha256
 from churn.bundle.convert import OUTPUT, to_onnx
 from churn.bundle.errors import BundleInvalid, BundleRefused
-from churn.bundle.manifest import (
-    CARD,
-    MANIFEST,
-    MODEL,
-    REFERENCE,
-    TRANSFORMED,
-    GoldenRow,
-    InputColumn,
-    Lineage,
-    Manifest,
-    RunIds,
-    sha256,
-)
+from churn.bundle.manifest import GoldenRow, InputColumn, Lineage, Manifest, RunIds
 from churn.bundle.parity import adversarial_rows, check_parity
 from churn.bundle.transformed import transformed_sample
 from churn.evaluation.importance import permutation_importance
@@ -91,7 +80,10 @@ def write_bundle(
     judged = report.models[candidate.name]
     draft = Manifest(
         candidate=candidate.name,
-        inputs=tuple(InputColumn(name=f.name, kind=f.kind, description=f.description) for f in candidate.catalogue),
+        inputs=tuple(
+            InputColumn(name=f.name, kind=f.kind, description=f.description, required=f.required)
+            for f in candidate.catalogue
+        ),
         output=OUTPUT,
         missing_category=MISSING,
         threshold=candidate.threshold,

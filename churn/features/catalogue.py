@@ -16,11 +16,16 @@ FeatureKind = Literal["numeric", "categorical"]
 
 @dataclass(frozen=True)
 class Feature:
-    """One column a model may learn from; numeric is a Float64, categorical a String with null for unknown."""
+    """One column a model may learn from; numeric is a Float64, categorical a String with null for unknown.
+
+    Attributes:
+        required: dbt tests that it is never null, so that a customer without it is a mistake of whoever asks.
+    """
 
     name: str
     kind: FeatureKind
     description: str
+    required: bool = False
 
     @property
     def dtype(self) -> pl.DataType:
@@ -40,7 +45,12 @@ def load_catalogue(dbt_dir: Path) -> tuple[Feature, ...]:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
         columns = next(model for model in document["models"] if model["name"] == TABLE)["columns"]
         features = tuple(
-            Feature(column["name"], column["config"]["meta"]["feature"], column["description"].strip())
+            Feature(
+                column["name"],
+                column["config"]["meta"]["feature"],
+                column["description"].strip(),
+                required="not_null" in column.get("data_tests", ()),
+            )
             for column in columns
             if "feature" in column.get("config", {}).get("meta", {})
         )

@@ -7,7 +7,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from churn.bundle.bundle import GOLDEN_TOLERANCE, Bundle
+from churn.bundle.bundle import Bundle
+from churn.bundle.checked import GOLDEN_TOLERANCE
 from churn.errors import ChurnError
 from churn.evaluation.bootstrap import Draws, bootstrap
 from churn.evaluation.costs import Costs

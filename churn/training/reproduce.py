@@ -6,7 +6,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from churn.bundle.manifest import MODEL, Manifest
+from churn.bundle.checked import MODEL
+from churn.bundle.manifest import Manifest
 from churn.errors import ChurnError
 from churn.features.build import build_features
 from churn.frozen import Frozen

@@ -7,7 +7,7 @@ from typer.testing import CliRunner, Result
 from zenml.client import Client
 
 from churn.bundle.bundle import Bundle, open_bundle
-from churn.bundle.manifest import MANIFEST
+from churn.bundle.checked import MANIFEST
 from cli.main import app
 from tests.trained import MODEL_NAME, Trained, inside, register_again
 

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from benchmarks import frames
-from churn.bundle.manifest import FILES, MANIFEST
+from churn.bundle.checked import FILES, MANIFEST
 from churn.bundle.write import write_bundle
 from churn.evaluation.metrics import METRICS
 from churn.training.judge import judge

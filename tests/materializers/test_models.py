@@ -7,8 +7,8 @@ from zenml.client import Client
 from zenml.enums import VisualizationType
 
 from churn.bundle.bundle import Bundle
+from churn.bundle.checked import FILES, MANIFEST
 from churn.bundle.errors import BundleInvalid
-from churn.bundle.manifest import FILES, MANIFEST
 from churn.features.feature_set import FeatureSet
 from churn.training.trained import RegisteredModels, TrainedModels
 from materializers.bundle import BundleMaterializer

@@ -12,8 +12,9 @@ import pytest
 
 from benchmarks import frames
 from churn.bundle.bundle import Bundle, open_bundle
+from churn.bundle.checked import FILES, MANIFEST
 from churn.bundle.errors import BundleInvalid, BundleRefused, UnfitInput
-from churn.bundle.manifest import FILES, MANIFEST, Lineage, RunIds
+from churn.bundle.manifest import Lineage, RunIds
 from churn.bundle.parity import adversarial_rows, check_parity
 from churn.bundle.write import write_bundle
 from churn.evaluation.report import EvaluationReport
@@ -137,7 +138,7 @@ def test_a_manifest_of_another_format_is_refused(copied: Path) -> None:
     manifest = json.loads((copied / MANIFEST).read_text())
     (copied / MANIFEST).write_text(json.dumps({**manifest, "format": 2}))
 
-    with pytest.raises(BundleInvalid, match=r"manifest\.json: format: Input should be 1"):
+    with pytest.raises(BundleInvalid, match=r"manifest\.json: format: must be 1"):
         open_bundle(copied)
 
 

@@ -9,7 +9,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from benchmarks import frames
-from churn.bundle.bundle import inputs_of, open_session, run
+from churn.bundle.bundle import inputs_of, run
+from churn.bundle.checked import open_session
 from churn.bundle.convert import OUTPUT, to_onnx
 from churn.bundle.errors import BundleRefused
 from churn.bundle.manifest import Lineage
