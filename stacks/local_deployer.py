@@ -46,7 +46,7 @@ class LocalDeployer(SeldonDeployer):
             _folder(),
             place.namespace,
             place.deployment,
-            GatewaySettings(port=self.config.port, predictions=f"{landing.rstrip('/')}/predictions"),
+            GatewaySettings(port=self.config.port, predictions=landing.rstrip("/")),
             expected,
         )
 

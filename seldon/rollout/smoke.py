@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
-from churn.bundle.bundle import GOLDEN_TOLERANCE
+from churn.bundle.checked import GOLDEN_TOLERANCE
 from churn.bundle.manifest import GoldenRow
 from churn.errors import ChurnError
 from seldon.gateway.state import Server
