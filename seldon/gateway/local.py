@@ -104,6 +104,10 @@ class LocalDeployment:
 
         return requests(self.folder, self._predictions, since, self.clock())
 
+    def predictions(self, since: datetime) -> "pl.DataFrame":
+        """Return what the servers wrote down since then, one row a request and track; the copies of a mirror too."""
+        return self._predictions.records(since, self.clock())
+
     def counters(self) -> Counters:
         """Return what this Envoy has counted of the live split; none while it is away."""
         observed = self.folder.observed()
@@ -118,7 +122,7 @@ class LocalDeployment:
     def _split(self) -> Split:
         try:
             return live_split(self.folder.routes.read_bytes())
-        except (FileNotFoundError, ValueError, LookupError):
+        except FileNotFoundError:
             return Split()
 
     def _kill(self, desired: Desired) -> None:

@@ -11,8 +11,6 @@ import random
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from pydantic import ValidationError
-
 from churn.log import get_logger
 from seldon.gateway import access_log, admin
 from seldon.gateway import child as children
@@ -228,7 +226,10 @@ class Supervisor:
     def _read_live(self) -> Split:
         try:
             return live_split(self._folder.routes.read_bytes())
-        except (FileNotFoundError, ValidationError, ValueError, LookupError):
+        except FileNotFoundError:
+            return Split()
+        except ValueError as error:
+            log.error("routes_unreadable", file=str(self._folder.routes), reason=str(error))
             return Split()
 
     def _check_keepers(self) -> None:
