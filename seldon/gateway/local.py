@@ -55,7 +55,7 @@ class LocalDeployment:
     def _predictions(self) -> "PredictionLog":
         from seldon.gateway.prediction_log import PredictionLog
 
-        return PredictionLog(self.settings.predictions, self.deployment, self.expected)
+        return PredictionLog(self.settings.landing, self.deployment, self.expected)
 
     @property
     def folder(self) -> DeploymentFolder:

@@ -20,6 +20,7 @@ _ACCESS = pl.Schema(
         "assigned": pl.String(),
         "weight": pl.Int64(),
         "code": pl.Int64(),
+        "details": pl.String(),
         "microseconds": pl.Int64(),
         "attempts": pl.Int64(),
         "track": pl.String(),
@@ -50,7 +51,8 @@ def _access(folder: DeploymentFolder, since: datetime) -> pl.DataFrame:
     frame = pl.read_ndjson(lines, schema=_ACCESS) if lines else pl.DataFrame(schema=_ACCESS)
     canary = pl.col("assigned").str.starts_with("canary-")
     answered_by_another = (pl.col("track") == "canary") != canary
-    good = pl.col("code").is_between(200, 299) & (pl.col("attempts") <= 1) & ~answered_by_another
+    whole = pl.col("code").is_between(200, 299) & (pl.col("details") == "via_upstream")
+    good = whole & (pl.col("attempts") <= 1) & ~answered_by_another
     return (
         frame.with_columns(at=pl.col("at").str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", time_unit="us", time_zone="UTC"))
         .filter(pl.col("at") >= since, pl.col("path").str.contains(rf"^/seldon/[^/]+/[^/]+/{PREDICTION}(\?|$)"))

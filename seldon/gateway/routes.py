@@ -14,7 +14,7 @@ from typing import Final
 
 from seldon.gateway.bootstrap import ROUTES
 from seldon.gateway.clusters import with_fallback
-from seldon.gateway.messages import (
+from seldon.gateway.route_messages import (
     BackOff,
     ClusterWeight,
     DataSource,

@@ -172,9 +172,10 @@ class Supervisor:
             "--deployment": self._folder.path.name,
             "--host": "127.0.0.1",
             "--port": str(slot.port),
-            "--log-to": self._settings.predictions,
+            "--log-to": self._settings.landing,
         }
-        return (*self._server_command, *(word for option in options.items() for word in option))
+        words = (word for option in options.items() for word in option)
+        return (*self._server_command, *words, *self._settings.server_options)
 
     def _let_go(self, wanted: set[Slot], hosts: Mapping[str, admin.Host]) -> None:
         """End the servers that no route names any more, as soon as they have answered what they had."""

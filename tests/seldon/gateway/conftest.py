@@ -72,10 +72,8 @@ class World:
         self._generations = itertools.count(1)
 
     def with_settings(self, **settings: Any) -> LocalDeployment:
-        predictions = str(self.root / "predictions")
-        self.deployment = LocalDeployment(
-            self.root, "churn", "churn", GatewaySettings(predictions=predictions, **QUICK | settings)
-        )
+        gateway = GatewaySettings(landing=str(self.root / "landing"), **QUICK | settings)
+        self.deployment = LocalDeployment(self.root, "churn", "churn", gateway)
         return self.deployment
 
     def server(self, version: str, **fault: Any) -> Server:
@@ -96,8 +94,8 @@ class World:
     def desired(self, **state: Any) -> Desired:
         return Desired(namespace="churn", deployment="churn", generation=next(self._generations), **state)
 
-    def apply(self, timeout: float = 30.0, **state: Any) -> Observed:
-        return self.deployment.apply(self.desired(**state), timeout=timeout)
+    def apply(self, **state: Any) -> Observed:
+        return self.deployment.apply(self.desired(**state), timeout=30.0)
 
     def observed(self) -> Observed:
         found = self.deployment.observe()
@@ -155,8 +153,10 @@ def ask(
     except (OSError, http.client.HTTPException):
         connection.close()
         return Reply(customer, 0, None, None, None, began, time.monotonic() - began)
-    told = [response.getheader(f"x-{name}") for name in ("churn-track", "churn-version", "request-id")]
-    return Reply(customer, response.status, *told, began, time.monotonic() - began)
+    track, version, request_id = (
+        response.getheader(f"x-{name}") for name in ("churn-track", "churn-version", "request-id")
+    )
+    return Reply(customer, response.status, track, version, request_id, began, time.monotonic() - began)
 
 
 def _ask_on(traffic: Traffic, stop: threading.Event, number: int, customers: int) -> None:

@@ -17,8 +17,8 @@ def slot(track: Track, version: str, port: int = 20_000) -> Slot:
     return Slot(track=track, server=server(version), port=port + int(version))
 
 
-def desired(generation: int = 9, **state: object) -> Desired:
-    return Desired.model_validate({"namespace": "churn", "deployment": "churn", "generation": generation, **state})
+def desired(**state: object) -> Desired:
+    return Desired.model_validate({"namespace": "churn", "deployment": "churn", "generation": 9, **state})
 
 
 def slots_of(wanted: Desired) -> dict[Track, Slot]:
@@ -74,7 +74,8 @@ def _wanted(draw: st.DrawFn) -> Desired:
     weight = draw(st.integers(0, 100)) if canary else 0
     mirror = draw(st.booleans()) if canary and not weight else False
     state = {"stable": stable and server(stable), "canary": canary and server(canary)}
-    return desired(draw(st.integers(1, 20)), **state, canary_weight=weight, mirror=mirror, salt="a")
+    generation = draw(st.integers(1, 20))
+    return desired(**state, generation=generation, canary_weight=weight, mirror=mirror, salt="a")
 
 
 @given(changes=st.lists(st.tuples(_wanted(), st.sets(st.sampled_from(["stable", "canary"]))), min_size=1, max_size=8))
