@@ -6,7 +6,6 @@ import polars as pl
 
 from seldon.gateway.folder import DeploymentFolder
 from seldon.gateway.prediction_log import PredictionLog
-from seldon.gateway.routes import PREDICTION
 
 ARRIVES_WITHIN = timedelta(seconds=30)
 """How long the record of a prediction may take to the log; servers roll their files more often than that."""
@@ -16,7 +15,7 @@ _ACCESS = pl.Schema(
         "at": pl.String(),
         "request_id": pl.String(),
         "customer": pl.String(),
-        "path": pl.String(),
+        "prediction": pl.Boolean(),
         "assigned": pl.String(),
         "weight": pl.Int64(),
         "code": pl.Int64(),
@@ -55,7 +54,7 @@ def _access(folder: DeploymentFolder, since: datetime) -> pl.DataFrame:
     good = whole & (pl.col("attempts") <= 1) & ~answered_by_another
     return (
         frame.with_columns(at=pl.col("at").str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", time_unit="us", time_zone="UTC"))
-        .filter(pl.col("at") >= since, pl.col("path").str.contains(rf"^/seldon/[^/]+/[^/]+/{PREDICTION}(\?|$)"))
+        .filter(pl.col("at") >= since, pl.col("prediction"))
         .with_columns(
             canary=canary,
             weight=pl.col("weight") / 100,

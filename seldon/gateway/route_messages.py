@@ -55,10 +55,11 @@ class StringMatcher(Message):
 
 
 class HeaderMatcher(Message):
-    """A header that must be there."""
+    """What a header must be; inverted, what it must not be, so that it may be missing."""
 
     name: str
     string_match: StringMatcher
+    invert_match: bool | None = None
 
 
 class RouteMatch(Message):

@@ -117,7 +117,7 @@ class World:
             connection.close()
 
     def assignment(self, customers: int) -> dict[str, str | None]:
-        return {name: self.ask(name).track for name in (f"customer-{number}" for number in range(customers))}
+        return {name: self.ask(name).track for name in map(token, range(customers))}
 
     @contextmanager
     def traffic(self, clients: int = 3, customers: int = 200) -> Iterator[Traffic]:
@@ -139,6 +139,10 @@ class World:
         pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
         found = {pid: command_line(pid) for pid in pids if start_mark(pid) is not None}
         return {pid: line for pid, line in found.items() if str(self.root) in line}
+
+
+def token(number: int) -> str:
+    return f"cus_{number:032x}"
 
 
 def ask(
@@ -164,7 +168,7 @@ def _ask_on(traffic: Traffic, stop: threading.Event, number: int, customers: int
     for turn in itertools.count(number):
         if stop.is_set():
             break
-        reply = ask(connection, f"customer-{turn % customers}")
+        reply = ask(connection, token(turn % customers))
         traffic.replies.append(reply)
         if reply.status == 0:
             time.sleep(0.01)

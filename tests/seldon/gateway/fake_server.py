@@ -112,6 +112,8 @@ class Handler(BaseHTTPRequestHandler):
         # Head and body in one write, as the real server does: half an answer could not be tried again.
         self.send_response(code)
         self.send_header("content-length", str(len(content)))
+        if "x-request-id" in self.headers:
+            self.send_header("x-request-id", self.headers["x-request-id"])
         self.send_header("x-churn-version", self.options.version)
         self.send_header("x-churn-track", self.options.track)
         self.send_header("x-churn-digest", self.options.digest[:12])

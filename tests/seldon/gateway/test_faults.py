@@ -12,7 +12,7 @@ import pytest
 
 from seldon.deployment import DeploymentNotReady
 from seldon.gateway.state import Observed, ObservedServer
-from tests.seldon.gateway.conftest import World
+from tests.seldon.gateway.conftest import World, token
 
 
 def rollout(world: World, weight: int = 50, **fault: object) -> Observed:
@@ -35,7 +35,7 @@ def ends_clean(world: World) -> None:
     state = world.wait(lambda observed: not observed.draining)
     assert state.canary is None
     assert not [line for line in world.processes().values() if "--track canary" in line]
-    assert world.ask("customer-1").track == "stable"
+    assert world.ask(token(1)).track == "stable"
 
 
 def test_a_canary_killed_at_half_of_the_traffic_fails_no_request(world: World) -> None:
@@ -50,7 +50,7 @@ def test_a_canary_killed_at_half_of_the_traffic_fails_no_request(world: World) -
     state = world.wait(lambda seen: seen.ready)
     assert state.canary is not None
     assert state.canary.restarts == 1
-    assert world.ask("customer-1", path="/seldon/churn/churn/predict").status == 200
+    assert world.ask(token(1), path="/seldon/churn/churn/predict").status == 200
     ends_clean(world)
 
 
@@ -187,7 +187,7 @@ def test_wrong_probabilities_stand_beside_what_the_bundle_gives(world: World) ->
     world.apply(stable=world.server("7"), canary=canary, canary_weight=50, salt="a")
     since = datetime.now(UTC) - timedelta(seconds=5)
     for number in range(40):
-        assert world.ask(f"customer-{number}").status == 200
+        assert world.ask(token(number)).status == 200
 
     time.sleep(1.0)
     judged = replace(world.deployment, expected=lambda _, features: [0.25] * len(features))

@@ -12,7 +12,6 @@ from seldon.gateway.prediction_log import PredictionLog
 from seldon.gateway.requests import requests
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
-PATH = "/seldon/churn/churn/api/v1.0/predictions"
 
 
 class Logs:
@@ -27,7 +26,7 @@ class Logs:
             "at": (NOON + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S.%f"),
             "request_id": request_id,
             "customer": "token-1",
-            "path": PATH,
+            "prediction": True,
             "assigned": f"{assigned}-8-20000-or-other-7-20001",
             "weight": 25,
             "code": 200,
@@ -126,15 +125,15 @@ def test_files_that_are_still_written_or_were_cut_off_give_what_they_hold(logs: 
     assert logs.read()["score"].to_list() == [0.25, 0.25]
 
 
-def test_only_predictions_of_this_deployment_since_then_count(logs: Logs) -> None:
+def test_only_predictions_since_then_count(logs: Logs) -> None:
     logs.access(
         logs.line("old", -1),
-        logs.line("a", 1, path=f"{PATH}?x=1"),
-        logs.line("b", 2, path="/seldon/churn/churn/health/status"),
-        logs.line("c", 3, path="/seldon/churn/churn/v2/models/churn/infer"),
+        logs.line("a", 1),
+        logs.line("b", 2, prediction=False),
+        logs.line("c", 3, prediction=None),
     )
 
-    assert logs.read()["at"].to_list() == [NOON + timedelta(seconds=seconds) for seconds in (1, 3)]
+    assert logs.read()["at"].to_list() == [NOON + timedelta(seconds=1)]
 
 
 def test_of_many_rows_the_first_counts_unless_another_is_not_the_bundles(logs: Logs) -> None:

@@ -1,8 +1,11 @@
+import http.client
+import json
 import time
 from collections import Counter
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
-from tests.seldon.gateway.conftest import World
+from tests.seldon.gateway.conftest import PREDICTIONS, World, token
 
 
 def test_weights_move_under_traffic_and_no_request_fails(world: World) -> None:
@@ -64,7 +67,7 @@ def test_a_mirror_sends_copies_and_changes_no_answer(world: World) -> None:
     world.apply(stable=world.server("7"), canary=wrong, mirror=True, salt="a")
     since = datetime.now(UTC) - timedelta(seconds=5)
 
-    replies = [world.ask(f"customer-{number}") for number in range(40)]
+    replies = [world.ask(token(number)) for number in range(40)]
 
     assert {(reply.status, reply.track) for reply in replies} == {(200, "stable")}
     time.sleep(1.0)
@@ -116,6 +119,35 @@ def test_the_switch_works_before_and_without_the_supervisor(world: World) -> Non
     assert {world.ask().track for _ in range(40)} == {"stable"}
 
 
+def test_the_access_log_names_customers_by_token_alone_and_holds_nothing_a_client_made_up(world: World) -> None:
+    observed = world.apply(stable=world.server("7"))
+    person = "juergen.gross@example.org"
+    with closing(http.client.HTTPConnection("127.0.0.1", observed.gateway_port)) as connection:
+        for headers in (
+            {"x-customer-id": person},
+            {"x-customer-id": token(1)},
+            {"x-customer-id": f"{token(1)}{person}"},
+        ):
+            connection.request("POST", f"{PREDICTIONS}?who={person}", b"{}", headers)
+            connection.getresponse().read()
+
+    time.sleep(0.6)
+    lines = world.deployment.folder.access_log.read_text().splitlines()
+    assert [json.loads(line).get("customer") for line in lines] == [None, token(1), None]
+    assert person not in "".join(lines)
+    assert {json.loads(line)["path"] for line in lines} == {PREDICTIONS}
+
+
+def test_a_body_of_megabytes_is_rescued_too(world: World) -> None:
+    canary = world.server("8", kind="errors")
+    observed = world.apply(stable=world.server("7"), canary=canary, canary_weight=100, salt="a")
+    with closing(http.client.HTTPConnection("127.0.0.1", observed.gateway_port)) as connection:
+        connection.request("POST", PREDICTIONS, b" " * 4 * 2**20)
+        answer = connection.getresponse()
+        assert (answer.status, answer.getheader("x-churn-track")) == (200, "stable")
+        answer.read()
+
+
 def test_before_the_first_model_the_path_says_so(world: World) -> None:
     world.apply()
 
@@ -126,7 +158,7 @@ def test_counters_tell_both_tracks_apart_and_a_rescue_counts_as_the_canarys_fail
     canary = world.server("8", kind="errors", share=1.0)
     world.apply(stable=world.server("7"), canary=canary, canary_weight=50, salt="a")
 
-    replies = [world.ask(f"customer-{number}") for number in range(60)]
+    replies = [world.ask(token(number)) for number in range(60)]
 
     counters = world.deployment.counters()
     assert counters.stable is not None

@@ -12,7 +12,7 @@ import pytest
 from churn import process
 from seldon.deployment import DeploymentNotReady, GenerationRefused
 from seldon.gateway.start import start_supervisor
-from tests.seldon.gateway.conftest import World
+from tests.seldon.gateway.conftest import World, token
 
 
 def kill_supervisor(world: World) -> None:
@@ -57,7 +57,7 @@ def test_what_died_without_a_supervisor_is_started_by_the_next_one_at_its_place(
     assert after.canary is not None
     assert after.canary.port == before.canary.port
     assert after.gateway_port == before.gateway_port
-    assert {world.ask(f"customer-{number}").status for number in range(20)} == {200}
+    assert {world.ask(token(number)).status for number in range(20)} == {200}
 
 
 def test_a_canary_that_was_taken_back_without_a_supervisor_is_ended_by_the_next_one(world: World) -> None:
