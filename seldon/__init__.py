@@ -1,1 +1,1 @@
-"""The prediction API under Seldon's protocol: the server, the gateway in front of it, and who deploys both."""
+"""Model serving by the Seldon protocol and the Open Inference Protocol."""

@@ -46,7 +46,7 @@ class LocalDeployer(SeldonDeployer):
             _folder(),
             place.namespace,
             place.deployment,
-            GatewaySettings(port=self.config.port, predictions=landing.rstrip("/")),
+            GatewaySettings(port=self.config.port, landing=landing.rstrip("/")),
             expected,
         )
 

@@ -1,24 +1,22 @@
 """The rollout itself, and what the ledger keeps of its end."""
 
-from collections.abc import Mapping
 from datetime import datetime
-from functools import partial
 from typing import Annotated
 
 from zenml import get_step_context, log_metadata, step
 from zenml.client import Client
 
-from churn.bundle.bundle import Bundle, open_bundle
+from churn.bundle.bundle import open_bundle
 from churn.ingestion.alert import Alert
 from churn.ledger.changes import change_stage
 from churn.ledger.entry import Draft
 from churn.ledger.errors import DecisionRefused
 from churn.promotion.rules import approval_of
 from materializers.rollout import OutcomeMaterializer
+from seldon.gateway.prediction_log import bundle_scores
 from seldon.rollout.drive import Rollout
-from seldon.rollout.outcome import Cost, RolloutOutcome
+from seldon.rollout.outcome import Cost, RolloutOutcome, cost_of
 from seldon.rollout.plan import RolloutPlan
-from seldon.rollout.traffic import cost_of, scores_of
 from seldon.rollout.watching import watchers
 from stacks.alerts import send_alerts
 from stacks.deployer import SeldonDeployer, active_deployer
@@ -37,15 +35,9 @@ def roll_out(plan: RolloutPlan) -> Annotated[RolloutOutcome, "rollout"]:
     source = f"{get_step_context().pipeline_run.name} roll_out"
     with failing_closed(source, "deployment_failed"):
         deployer = active_deployer()
-        bundles = {
-            server.digest: open_bundle(server.bundle, server.digest)
-            for server in (plan.candidate, plan.stable)
-            if server is not None
-        }
-        deployment = deployer.deployment(plan.place, partial(scores_of, bundles))
-        rollout = Rollout(
-            deployment, plan, cost=lambda began: _cost(deployer, plan, bundles, began), watch=watchers.tell
-        )
+        candidate = plan.candidate
+        deployment = deployer.deployment(plan.place, bundle_scores({candidate.digest: candidate.bundle}))
+        rollout = Rollout(deployment, plan, cost=lambda began: _cost(deployer, plan, began), watch=watchers.tell)
         with deployment.claimed():
             outcome = rollout.run()
             if outcome.ending == "passed":
@@ -59,11 +51,15 @@ def roll_out(plan: RolloutPlan) -> Annotated[RolloutOutcome, "rollout"]:
     return outcome
 
 
-def _cost(deployer: SeldonDeployer, plan: RolloutPlan, bundles: Mapping[str, Bundle], began: datetime) -> Cost:
-    assert plan.stable is not None
-    stable = bundles[plan.stable.digest]
-    as_stable = deployer.deployment(plan.place, lambda _, records: scores_of(bundles, stable.digest, records))
-    return cost_of(as_stable.requests(began), stable.manifest.threshold)
+def _cost(deployer: SeldonDeployer, plan: RolloutPlan, began: datetime) -> Cost:
+    """Score what the canary answered with stable's bundle as well."""
+    stable = plan.stable
+    if stable is None:
+        return Cost()
+    scores = bundle_scores({stable.digest: stable.bundle})
+    as_stable = deployer.deployment(plan.place, lambda _, features: scores(stable.digest, features))
+    threshold = open_bundle(stable.bundle, stable.digest).manifest.threshold
+    return cost_of(as_stable.requests(began), threshold)
 
 
 def _set_production(plan: RolloutPlan, outcome: RolloutOutcome) -> None:

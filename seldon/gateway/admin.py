@@ -89,7 +89,8 @@ def reopen_logs(port: int) -> None:
 
 
 def drain(port: int, seconds: float) -> None:
-    """Accept no further connection, and wait until the requests under way are answered, `seconds` at most."""
+    """Accept no further connection, close each with its next answer, and wait for that, `seconds` at most."""
+    ask(port, "/healthcheck/fail", method="POST")
     ask(port, "/drain_listeners", method="POST")
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and any(stats(port, r"^http\.gateway\.downstream_rq_active$").values()):

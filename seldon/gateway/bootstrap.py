@@ -7,19 +7,21 @@ from pydantic import Field
 
 from seldon.gateway.folder import DeploymentFolder
 from seldon.gateway.messages import EXTENSIONS, Address, Message, SocketAddress, Typed
+from seldon.gateway.route_messages import HeaderMatcher, Regex, StringMatcher
 from seldon.gateway.settings import GatewaySettings
 
 ROUTES = "seldon"
+CUSTOMER = "x-customer-id"
 
 ACCESS_LOG_FIELDS = {
     "at": "%START_TIME(%Y-%m-%dT%H:%M:%S.%6f)%",
-    "request_id": "%REQUEST_HEADER(X-REQUEST-ID):128%",
+    "request_id": "%RESPONSE_HEADER(X-REQUEST-ID):128%",
     "customer": "%REQUEST_HEADER(X-CUSTOMER-ID):256%",
-    "method": "%REQUEST_HEADER(:METHOD)%",
-    "path": "%REQUEST_HEADER(X-ENVOY-ORIGINAL-PATH?:PATH):256%",
+    "prediction": "%METADATA(ROUTE:churn:prediction)%",
     "assigned": "%UPSTREAM_CLUSTER%",
     "generation": "%METADATA(ROUTE:churn:generation)%",
     "weight": "%METADATA(ROUTE:churn:weight)%",
+    "mirror": "%METADATA(ROUTE:churn:mirror)%",
     "rollout": "%METADATA(ROUTE:churn:rollout)%",
     "upstream": "%UPSTREAM_HOST%",
     "code": "%RESPONSE_CODE%",
@@ -30,7 +32,12 @@ ACCESS_LOG_FIELDS = {
     "version": "%RESPONSE_HEADER(X-CHURN-VERSION):64%",
     "track": "%RESPONSE_HEADER(X-CHURN-TRACK):16%",
 }
-"""A line of the access log; `assigned` names the cluster that the weights chose, `track` who answered in the end."""
+"""A line of the access log; `assigned` names the cluster that the weights chose, `track` who answered in the end.
+
+Nothing stands in it that a client made up: no path, no request id that the server did not accept, and of customers
+only tokens. `prediction` tells whether a prediction was asked for.
+"""
+_TOKEN = "cus_[0-9a-f]{32}"
 
 
 class PathConfigSource(Message):
@@ -67,10 +74,23 @@ class FileAccessLog(Typed):
     log_format: LogFormat
 
 
+class HeaderFilter(Message):
+    """Lets a request through by one header."""
+
+    header: HeaderMatcher
+
+
+class AccessLogFilter(Message):
+    """Which requests a log takes."""
+
+    header_filter: HeaderFilter
+
+
 class AccessLog(Message):
-    """The one access log."""
+    """One of the two that write the access log."""
 
     name: Literal["envoy.access_loggers.file"] = "envoy.access_loggers.file"
+    filter: AccessLogFilter
     typed_config: FileAccessLog
 
 
@@ -112,7 +132,6 @@ class HttpConnectionManager(Typed):
     http_filters: tuple[HttpFilter, ...]
     request_id_extension: RequestIdExtension
     preserve_external_request_id: bool = True
-    always_set_request_id_in_response: bool = True
     normalize_path: bool = True
     merge_slashes: bool = True
     path_with_escaped_slashes_action: Literal["REJECT_REQUEST"] = "REJECT_REQUEST"
@@ -191,10 +210,9 @@ class Bootstrap(Message):
 
 def bootstrap(folder: DeploymentFolder, settings: GatewaySettings, port: int, admin_port: int) -> Bootstrap:
     """Return the configuration of an Envoy that listens on two ports of loopback."""
-    access_log = FileAccessLog(path=folder.access_log, log_format=LogFormat(json_format=ACCESS_LOG_FIELDS))
     manager = HttpConnectionManager(
         rds=Rds(route_config_name=ROUTES, config_source=_file(folder.routes)),
-        access_log=(AccessLog(typed_config=access_log),),
+        access_log=(_access_log(folder, token=True), _access_log(folder, token=False)),
         http_filters=(HttpFilter(typed_config=Router()),),
         request_id_extension=RequestIdExtension(typed_config=UuidRequestId()),
     )
@@ -208,6 +226,18 @@ def bootstrap(folder: DeploymentFolder, settings: GatewaySettings, port: int, ad
         admin=Admin(address=_loopback(admin_port)),
         dynamic_resources=DynamicResources(cds_config=_file(folder.clusters)),
         static_resources=StaticResources(listeners=(listener,)),
+    )
+
+
+def _access_log(folder: DeploymentFolder, *, token: bool) -> AccessLog:
+    """Return what logs the requests of customers who are named by a token, or all others, who are not named."""
+    matcher = HeaderMatcher(
+        name=CUSTOMER, string_match=StringMatcher(safe_regex=Regex(regex=_TOKEN)), invert_match=None if token else True
+    )
+    fields = {name: value for name, value in ACCESS_LOG_FIELDS.items() if token or name != "customer"}
+    return AccessLog(
+        filter=AccessLogFilter(header_filter=HeaderFilter(header=matcher)),
+        typed_config=FileAccessLog(path=folder.access_log, log_format=LogFormat(json_format=fields)),
     )
 
 

@@ -12,8 +12,9 @@ from seldon.gateway.bootstrap import bootstrap
 from seldon.gateway.child import Child, Run
 from seldon.gateway.folder import DeploymentFolder
 from seldon.gateway.kept import Kept, Probes
-from seldon.gateway.messages import Clusters, Routes
+from seldon.gateway.messages import Clusters
 from seldon.gateway.ports import free_port
+from seldon.gateway.route_messages import Routes
 from seldon.gateway.settings import GatewaySettings
 
 NAME = "envoy"

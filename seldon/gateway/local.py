@@ -57,7 +57,7 @@ class LocalDeployment:
     def _predictions(self) -> "PredictionLog":
         from seldon.gateway.prediction_log import PredictionLog
 
-        return PredictionLog(f"{self.settings.predictions}/predictions", self.deployment, self.expected)
+        return PredictionLog(self.settings.landing, self.deployment, self.expected)
 
     @property
     def folder(self) -> DeploymentFolder:
@@ -153,6 +153,10 @@ class LocalDeployment:
 
         return requests(self.folder, self._predictions, since, self.clock())
 
+    def predictions(self, since: datetime) -> "pl.DataFrame":
+        """Return what the servers wrote down since then, one row a request and track; the copies of a mirror too."""
+        return self._predictions.records(since, self.clock())
+
     def counters(self) -> Counters:
         """Return what this Envoy has counted of the live split; none while it is away."""
         observed = self.folder.observed()
@@ -167,7 +171,7 @@ class LocalDeployment:
     def _split(self) -> Split:
         try:
             return live_split(self.folder.routes.read_bytes())
-        except (FileNotFoundError, ValueError, LookupError):
+        except FileNotFoundError:
             return Split()
 
     def _kill(self, desired: Desired) -> None:

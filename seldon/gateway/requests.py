@@ -6,7 +6,6 @@ import polars as pl
 
 from seldon.gateway.folder import DeploymentFolder
 from seldon.gateway.prediction_log import PredictionLog
-from seldon.gateway.routes import PREDICTION
 
 ARRIVES_WITHIN = timedelta(seconds=30)
 """How long the record of a prediction may take to the log; servers roll their files more often than that."""
@@ -16,10 +15,12 @@ _ACCESS = pl.Schema(
         "at": pl.String(),
         "request_id": pl.String(),
         "customer": pl.String(),
-        "path": pl.String(),
+        "prediction": pl.Boolean(),
         "assigned": pl.String(),
         "weight": pl.Int64(),
+        "mirror": pl.Boolean(),
         "code": pl.Int64(),
+        "details": pl.String(),
         "microseconds": pl.Int64(),
         "attempts": pl.Int64(),
         "track": pl.String(),
@@ -31,16 +32,28 @@ def requests(folder: DeploymentFolder, log: PredictionLog, since: datetime, now:
     """Return one row a prediction asked for, in their order, as `churn.rollout` reads them.
 
     `failed` is everything but a good answer by the assigned track at its first attempt: also a rescue by the other
-    track, and a 4xx, which clients cause on both tracks alike. The frame ends before the first request whose record may
-    still be on its way to the prediction log, so that failures, which need none, do not arrive ahead of the rest.
+    track, and a 4xx, which clients cause on both tracks alike. A request that was mirrored has a second row, of the
+    canary at weight nought; a copy without a record has failed. The frame ends before the first request whose record
+    may still be on its way to the prediction log, so that failures, which need none, do not arrive ahead of the rest.
     """
-    asked = _access(folder, since)
-    joined = asked.join(log.records(since, now), on=["request_id", "track"], how="left", maintain_order="left")
-    awaited = joined.filter(~pl.col("failed") & pl.col("score").is_null() & (pl.col("at") > now - ARRIVES_WITHIN))
+    asked, records = _access(folder, since), log.records(since, now)
+    joined = asked.join(records, on=["request_id", "track"], how="left", maintain_order="left")
+    both = pl.concat([joined, _copies(asked, records)], how="diagonal").sort("at", maintain_order=True)
+    due = ~pl.col("failed") | pl.col("copy").fill_null(False)
+    awaited = both.filter(due & pl.col("score").is_null() & (pl.col("at") > now - ARRIVES_WITHIN))
     if awaited.height:
-        joined = joined.filter(pl.col("at") < awaited["at"].min())
-    return joined.select(
+        both = both.filter(pl.col("at") < awaited["at"].min())
+    return both.select(
         "at", "customer", "canary", "weight", "failed", "seconds", "score", "contacted", "expected_score"
+    )
+
+
+def _copies(asked: pl.DataFrame, records: pl.DataFrame) -> pl.DataFrame:
+    """Return what the canary made of its copies; only good requests are expected there, and time is its own."""
+    mirrored = asked.filter(pl.col("mirror") & ~pl.col("failed")).drop("track", "seconds")
+    own = records.filter(track="canary").drop("track")
+    return mirrored.join(own, on="request_id", how="left", maintain_order="left").with_columns(
+        canary=pl.lit(True), copy=pl.lit(True), failed=pl.col("score").is_null(), seconds=pl.col("latency_ms") / 1e3
     )
 
 
@@ -50,10 +63,11 @@ def _access(folder: DeploymentFolder, since: datetime) -> pl.DataFrame:
     frame = pl.read_ndjson(lines, schema=_ACCESS) if lines else pl.DataFrame(schema=_ACCESS)
     canary = pl.col("assigned").str.starts_with("canary-")
     answered_by_another = (pl.col("track") == "canary") != canary
-    good = pl.col("code").is_between(200, 299) & (pl.col("attempts") <= 1) & ~answered_by_another
+    whole = pl.col("code").is_between(200, 299) & (pl.col("details") == "via_upstream")
+    good = whole & (pl.col("attempts") <= 1) & ~answered_by_another
     return (
         frame.with_columns(at=pl.col("at").str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", time_unit="us", time_zone="UTC"))
-        .filter(pl.col("at") >= since, pl.col("path").str.contains(rf"^/seldon/[^/]+/[^/]+/{PREDICTION}(\?|$)"))
+        .filter(pl.col("at") >= since, pl.col("prediction"))
         .with_columns(
             canary=canary,
             weight=pl.col("weight") / 100,

@@ -12,9 +12,9 @@ import json
 import re
 from typing import Final
 
-from seldon.gateway.bootstrap import ROUTES
+from seldon.gateway.bootstrap import CUSTOMER, ROUTES
 from seldon.gateway.clusters import with_fallback
-from seldon.gateway.messages import (
+from seldon.gateway.route_messages import (
     BackOff,
     ClusterWeight,
     DataSource,
@@ -45,7 +45,6 @@ from seldon.gateway.split import Slot, Split
 from seldon.gateway.state import Desired
 from seldon.gateway.versioned import version_of
 
-CUSTOMER: Final = "x-customer-id"
 PREDICTION: Final = r"(api/v[0-9.]+/predictions|predict|v2/models/[^/]+(/versions/[^/]+)?/infer)"
 """Below the prefix: Seldon's path for a prediction, its older ones, and the Open Inference Protocol's."""
 
@@ -63,36 +62,38 @@ def prefix(desired: Desired) -> str:
 
 def routes(split: Split, path: str, settings: GatewaySettings) -> Routes:
     """Return the routes for requests below `path`."""
-    metadata = Metadata(
-        filter_metadata={
-            _METADATA: {
-                "generation": split.generation,
-                "weight": split.weight,
-                "rollout": split.rollout,
-                "split": split.model_dump_json(),
-            }
-        }
-    )
+    asked, other = (_metadata(split, prediction=prediction) for prediction in (True, False))
     anything = RouteMatch(prefix=path)
     prediction = Regex(regex=re.escape(path) + PREDICTION)
     rewrite = RegexSubstitution(pattern=Regex(regex=f"^{re.escape(path)}"), substitution="/")
     found: list[Route] = []
     if split.stable is None:
         nobody = DirectResponse(status=503, body=DataSource(inline_string=json.dumps(_NO_MODEL)))
-        found.append(Route(match=anything, metadata=metadata, direct_response=nobody))
+        found.append(Route(match=anything, metadata=other, direct_response=nobody))
     elif split.canary is None or not split.weight:
         action = _alone(split.stable, split, rewrite, settings)
-        found.append(Route(match=RouteMatch(safe_regex=prediction), metadata=metadata, route=action))
+        found.append(Route(match=RouteMatch(safe_regex=prediction), metadata=asked, route=action))
     else:
         named = HeaderMatcher(name=CUSTOMER, string_match=StringMatcher(safe_regex=Regex(regex=".+")))
         for headers in ((named,), None):
             match = RouteMatch(safe_regex=prediction, headers=headers)
             action = _weighted(split.stable, split.canary, split, rewrite, settings, sticky=headers is not None)
-            found.append(Route(match=match, metadata=metadata, route=action))
+            found.append(Route(match=match, metadata=asked, route=action))
     if split.stable is not None:
-        found.append(Route(match=anything, metadata=metadata, route=_other(split.stable, rewrite, settings)))
+        found.append(Route(match=anything, metadata=other, route=_other(split.stable, rewrite, settings)))
     resources = (RouteConfiguration(name=ROUTES, virtual_hosts=(VirtualHost(name=ROUTES, routes=tuple(found)),)),)
     return Routes(version_info=version_of(resources), resources=resources)
+
+
+def _metadata(split: Split, *, prediction: bool) -> Metadata:
+    told = {
+        "prediction": prediction,
+        "generation": split.generation,
+        "weight": split.weight,
+        "mirror": split.mirror,
+        "rollout": split.rollout,
+    }
+    return Metadata(filter_metadata={_METADATA: told | {"split": split.model_dump_json()}})
 
 
 def live_split(content: bytes) -> Split:
@@ -101,10 +102,11 @@ def live_split(content: bytes) -> Split:
     Raises:
         ValueError: the file was not written by `routes`.
     """
-    first = Routes.model_validate_json(content).resources[0].virtual_hosts[0].routes[0]
-    if first.metadata is None:
-        raise ValueError("the route tells no split")
-    return Split.model_validate_json(str(first.metadata.filter_metadata[_METADATA]["split"]))
+    try:
+        first = json.loads(content)["resources"][0]["virtual_hosts"][0]["routes"][0]
+        return Split.model_validate_json(first["metadata"]["filter_metadata"][_METADATA]["split"])
+    except (LookupError, TypeError) as error:
+        raise ValueError(f"the route tells no split: {error}") from None
 
 
 def kill_switch(split: Split) -> dict[str, str]:

@@ -11,10 +11,11 @@ class GatewaySettings(Frozen):
     """`gateway.json`; the supervisor reads it when it starts."""
 
     port: int = Field(default=0, ge=0, le=65535, description="of the gateway on 127.0.0.1; 0 keeps a free one")
-    predictions: str = Field(description="folder or URL the servers write their prediction log to")
+    landing: str = Field(description="landing zone, a folder or URL, where the servers put their prediction log")
     server: tuple[str, ...] = Field(
         default=(), description="begin of the servers' command; by default the serving environment beside the checkout"
     )
+    server_options: tuple[str, ...] = Field(default=(), description="further options of every server's command")
     server_memory_mb: int = Field(
         default=4096, gt=0, description="address space of one server; beyond it the server fails, not the machine"
     )
@@ -26,7 +27,7 @@ class GatewaySettings(Frozen):
     probe_timeout_seconds: float = Field(default=2.0, gt=0, description="a longer answer counts as missed")
     probe_misses: int = Field(default=3, gt=0, description="in a row before a process that hangs is killed")
     drain_seconds: float = Field(default=10.0, gt=0, description="longest wait for requests a removed server still has")
-    stop_seconds: float = Field(default=15.0, gt=0, description="between SIGTERM and SIGKILL")
+    stop_seconds: float = Field(default=25.0, gt=0, description="between SIGTERM and SIGKILL")
     health_seconds: float = Field(default=0.5, gt=0, description="between two health checks by Envoy")
     health_timeout_seconds: float = Field(default=1.0, gt=0, description="of one health check by Envoy")
     try_seconds: float = Field(

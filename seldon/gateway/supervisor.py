@@ -11,8 +11,6 @@ import random
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from pydantic import ValidationError
-
 from churn.log import get_logger
 from seldon.gateway import access_log, admin
 from seldon.gateway import child as children
@@ -174,9 +172,10 @@ class Supervisor:
             "--deployment": self._folder.path.name,
             "--host": "127.0.0.1",
             "--port": str(slot.port),
-            "--log-to": self._settings.predictions,
+            "--log-to": self._settings.landing,
         }
-        return (*self._server_command, *(word for option in options.items() for word in option))
+        words = (word for option in options.items() for word in option)
+        return (*self._server_command, *words, *self._settings.server_options)
 
     def _let_go(self, wanted: set[Slot], hosts: Mapping[str, admin.Host]) -> None:
         """End the servers that no route names any more, as soon as they have answered what they had."""
@@ -228,7 +227,10 @@ class Supervisor:
     def _read_live(self) -> Split:
         try:
             return live_split(self._folder.routes.read_bytes())
-        except (FileNotFoundError, ValidationError, ValueError, LookupError):
+        except FileNotFoundError:
+            return Split()
+        except ValueError as error:
+            log.error("routes_unreadable", file=str(self._folder.routes), reason=str(error))
             return Split()
 
     def _check_keepers(self) -> None:

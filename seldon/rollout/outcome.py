@@ -4,6 +4,7 @@ import hashlib
 from datetime import datetime
 from typing import Literal
 
+import polars as pl
 from pydantic import Field
 
 from churn.frozen import Frozen
@@ -24,6 +25,23 @@ class Cost(Frozen):
     def facts(self) -> dict[str, str]:
         """Return what the ledger keeps."""
         return {f"canary {name}": str(value) for name, value in self.model_dump().items()}
+
+
+def cost_of(as_stable: pl.DataFrame, threshold: float) -> Cost:
+    """Return what the canary's customers met with.
+
+    Args:
+        as_stable: the requests of the rollout, with the score that stable would have given as `expected_score`.
+        threshold: from which on stable contacts a customer.
+    """
+    canary = as_stable.filter(pl.col("canary"), pl.col("weight") > 0)
+    differs = pl.col("contacted") != (pl.col("expected_score") >= threshold)
+    return Cost(
+        requests=canary.height,
+        customers=canary["customer"].drop_nulls().n_unique(),
+        failed=int(canary["failed"].sum()),
+        decisions=canary.filter(differs)["customer"].n_unique(),
+    )
 
 
 class Look(Frozen):

@@ -41,7 +41,7 @@ class Log:
         if not lines:
             return
         now = datetime.now(UTC)
-        folder = self._folder / f"dt={now:%Y-%m-%d}" / f"hour={now:%H}"
+        folder = self._folder / "predictions" / f"dt={now:%Y-%m-%d}" / f"hour={now:%H}"
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{self._stem}-{os.getpid()}-{self._sequence}.jsonl.gz"
         self._sequence += 1
@@ -109,13 +109,16 @@ class Handler(BaseHTTPRequestHandler):
 
     def answer(self, code: int, document: dict[str, Any]) -> None:
         content = json.dumps(document).encode()
+        # Head and body in one write, as the real server does: half an answer could not be tried again.
         self.send_response(code)
         self.send_header("content-length", str(len(content)))
+        if "x-request-id" in self.headers:
+            self.send_header("x-request-id", self.headers["x-request-id"])
         self.send_header("x-churn-version", self.options.version)
         self.send_header("x-churn-track", self.options.track)
         self.send_header("x-churn-digest", self.options.digest[:12])
-        self.end_headers()
-        self.wfile.write(content)
+        self._headers_buffer += [b"\r\n", content]  # type: ignore[attr-defined]
+        self.flush_headers()
 
     def log_message(self, *_: Any) -> None:
         """Say nothing."""
