@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
+from churn.rollout.requests import REQUESTS
 from seldon.gateway.folder import DeploymentFolder
 from seldon.gateway.prediction_log import PredictionLog
 
