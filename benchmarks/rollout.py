@@ -15,9 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.rollout_paths import first_of, first_won, paths, split_odds
-from benchmarks.rollout_world import DEFAULT_RAMP, Canary, Ramp, Traffic, World
+from benchmarks.rollout_world import DEFAULT_RAMP, START, Canary, Ramp, Traffic, World
 from benchmarks.tables import circumstances, table, written
-from churn.rollout.baseline import Baseline, baseline_of
+from churn.rollout.baseline import Baseline, Promise, baseline_of
+from churn.rollout.judge import judge
 from churn.rollout.metrics import Metric, Unit
 from churn.rollout.settings import RolloutSettings
 
@@ -35,6 +36,8 @@ FAULTS: Mapping[str, Canary] = {
     "scores − 0.05": Canary(higher=-0.05),
     "10 % constant scores": Canary(constant=0.1),
     "every request fails": Canary(errors_plus=1.0),
+    "errors 1 → 3 %, from request 20,000 on": Canary(errors_times=3.0, begins=20_000),
+    "latency × 3, from request 20,000 on": Canary(slower=3.0, begins=20_000),
 }
 AT_MARGIN: Mapping[str, tuple[Canary, Metric]] = {
     "errors + 0.5 points": (Canary(errors_plus=0.005), "errors"),
@@ -45,6 +48,12 @@ AT_MARGIN: Mapping[str, tuple[Canary, Metric]] = {
     "3 points fewer contacts": (Canary(contacts=-0.03), "contacted_less"),
     "scores + 0.02": (Canary(higher=0.02, same_decisions=True), "score_higher"),
     "scores − 0.02": (Canary(higher=-0.02, same_decisions=True), "score_lower"),
+}
+HALF_A_MARGIN: Mapping[str, Canary] = {
+    "errors + 0.25 points": Canary(errors_plus=0.0025),
+    "latency × 1.1": Canary(slower=1.1),
+    "1.5 points more contacts": Canary(contacts=0.015),
+    "scores + 0.01": Canary(higher=0.01, same_decisions=True),
 }
 FIXED: Mapping[str, Ramp] = {"5 %": ((0.05, None),), "25 %": ((0.25, None),), "50 %": ((0.5, None),)}
 UNITS: tuple[Unit, ...] = ("first", "event")
@@ -156,6 +165,14 @@ def _fails(traffic: Traffic, window: slice) -> bool:
     return bool(failed[canary].mean() > 0.02 or np.quantile(mine, 0.99) > 1.3 * np.quantile(theirs, 0.99))
 
 
+def judgement_cost(world: World, requests: int = 1_000_000) -> float:
+    """Return the CPU seconds of one judgement over so many requests, as a frame in memory."""
+    known, rows = baseline(world), world.traffic(0, requests, DEFAULT_RAMP, SAME).frame()
+    started = time.process_time()
+    judge(rows, settings=SETTINGS, baseline=known, promise=Promise(), step=3, since=START, now=START)
+    return time.process_time() - started
+
+
 def main() -> None:
     """Simulate, print and perhaps write the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -164,7 +181,9 @@ def main() -> None:
     options = parser.parse_args()
     started = time.process_time()
     printed = "\n\n".join(_report(World(), World(sticky=False), options.rollouts))
-    printed += f"\n\nAll of it took {(time.process_time() - started) / 60:.0f} minutes of CPU."
+    cost = statistics.median(judgement_cost(World()) for _ in range(3))
+    printed += f"\n\nOne judgement over 1,000,000 requests in one look took {cost:.2f} s of CPU (≤ 1); "
+    printed += f"all of the simulation {(time.process_time() - started) / 60:.0f} minutes."
     print(printed)
     if options.write:
         noted = f"\n{circumstances('python -m benchmarks.rollout --write')}\n\n{printed}\n"
@@ -181,6 +200,11 @@ def _report(world: World, strangers: World, rollouts: int) -> Iterator[str]:
         shown = false_promotions(world, name, rollouts // 5)
         rows.append([name, f"{shown / (rollouts // 5):.2%} (≤ {SETTINGS.beta:.0%})"])
     yield table(["the canary's difference", "ever shown to be no worse"], rows)
+    yield f"### Canaries half a margin worse, which either verdict would suit: {fewer:,} rollouts each"
+    yield table(
+        ["the canary's difference", "rolled back", "shown to be no worse", "neither by the cap"],
+        [_between(world, name, fewer) for name in HALF_A_MARGIN],
+    )
     yield f"### Faulty canaries: {fewer:,} rollouts each, along the steps 5, 25 and 50 %"
     yield table(
         [
@@ -245,6 +269,15 @@ def _found(world: World, name: str, rollouts: int) -> list[str]:
         f"{np.quantile(fast.requests, 0.9):,.0f}" if fast.requests else "–",
         f"{_median(strict.requests)} ({strict.share:.0%})",
     ]
+
+
+def _between(world: World, name: str, rollouts: int) -> list[str]:
+    known, ends = baseline(world), []
+    for seed in range(rollouts):
+        path = paths(world.traffic(seed, REQUESTS, DEFAULT_RAMP, HALF_A_MARGIN[name]), SETTINGS, known)
+        back, on = path.rolled_back() or np.inf, first_of(path.looks, path.promote) or np.inf
+        ends.append("neither" if min(back, on) == np.inf else "back" if back <= on else "on")
+    return [name, *(f"{ends.count(end) / rollouts:.0%}" for end in ("back", "on", "neither"))]
 
 
 def _by_weight(world: World, strangers: World, name: str, rollouts: int) -> list[str]:

@@ -33,6 +33,7 @@ class Canary:
         higher: added to the score.
         same_decisions: decisions follow the score without what was added to it.
         constant: share of answers with the score 0.5.
+        begins: the request from which on any of it is so.
         contacts: added to the share of contacted customers, by decisions that do not follow from the score.
     """
 
@@ -44,6 +45,7 @@ class Canary:
     same_decisions: bool = False
     constant: float = 0.0
     contacts: float = 0.0
+    begins: int = 0
 
 
 @dataclass(frozen=True)
@@ -106,19 +108,20 @@ class World:
         seen = np.cumsum(first)
         weight = _weights(seen, ramp)
         on_canary = next(streams).random(people)[who] < weight
+        spoilt = on_canary & (np.arange(requests) >= canary.begins)
         errors = next(streams).beta(0.1, 9.9, people)
         hit = next(streams).random(people) < canary.errors_on
         worse = np.minimum(errors * canary.errors_times + hit * canary.errors_plus / canary.errors_on, 1.0)
-        failed = next(streams).random(requests) < np.where(on_canary, worse[who], errors[who])
+        failed = next(streams).random(requests) < np.where(spoilt, worse[who], errors[who])
         habit, chance = next(streams).standard_normal(people), next(streams).standard_normal(requests)
-        seconds = 0.005 * np.exp(0.7 * habit[who] + 0.7 * chance) * np.where(on_canary, canary.slower, 1.0)
+        seconds = 0.005 * np.exp(0.7 * habit[who] + 0.7 * chance) * np.where(spoilt, canary.slower, 1.0)
         base = (0.05 + 0.9 * next(streams).beta(2, 6, people))[who] + 0.01 * next(streams).standard_normal(requests)
         base = np.clip(base, 0.0, 1.0)
-        score = np.clip(base + on_canary * canary.higher, 0.0, 1.0)
-        stuck = on_canary & (next(streams).random(requests) < canary.constant)
+        score = np.clip(base + spoilt * canary.higher, 0.0, 1.0)
+        stuck = spoilt & (next(streams).random(requests) < canary.constant)
         score[stuck] = 0.5
         contacted = (base if canary.same_decisions else score) >= CONTACT_FROM
-        anew = on_canary & (next(streams).random(requests) < _flips(canary.contacts, contacted))
+        anew = spoilt & (next(streams).random(requests) < _flips(canary.contacts, contacted))
         contacted = np.where(anew, canary.contacts > 0, contacted)
         return Traffic(who, first, seen, weight, on_canary, failed, seconds, score, contacted)
 

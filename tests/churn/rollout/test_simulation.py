@@ -14,6 +14,7 @@ from benchmarks.rollout import (
     detection,
     false_promotions,
     fixed_thresholds,
+    judgement_cost,
 )
 from benchmarks.rollout_paths import paths, split_odds
 from benchmarks.rollout_world import DEFAULT_RAMP, START, Canary, World
@@ -46,11 +47,11 @@ def test_the_simulation_bets_as_the_judge_does(world: World) -> None:
 
 
 def test_few_rollouts_are_ended_by_chance(world: World) -> None:
-    found = alarms(world, 200, requests=16_000)
+    found = alarms(world, 120, requests=16_000)
 
-    assert found.won <= 6
+    assert found.won <= 4
     assert found.rolled_back <= found.won
-    assert found.invalid <= 2
+    assert found.invalid <= 1
 
 
 @pytest.mark.parametrize("fault", FAST)
@@ -68,6 +69,11 @@ def test_at_the_margin_few_are_promoted(world: World) -> None:
 def test_fixed_thresholds_end_good_rollouts_and_know_nothing_of_scores(world: World) -> None:
     assert fixed_thresholds(world, SAME, FIXED["5 %"], 20, allowed=0) > 0.05
     assert fixed_thresholds(world, FAULTS["scores + 0.05"], FIXED["5 %"], 20, allowed=2) < 0.2
+
+
+@pytest.mark.slow
+def test_a_judgement_over_a_million_requests_takes_less_than_a_second(world: World) -> None:
+    assert min(judgement_cost(world) for _ in range(3)) <= 1
 
 
 @pytest.mark.slow
