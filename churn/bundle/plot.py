@@ -40,6 +40,11 @@ class Plot:
         path = " ".join(f"{self._x(x):.1f},{self._y(y):.1f}" for x, y in closed)
         self._marks.append(f'<polygon class="{kind}" points="{path}"/>')
 
+    def band(self, low: Sequence[Point], high: Sequence[Point], kind: str) -> None:
+        """Fill what lies between two lines."""
+        path = " ".join(f"{self._x(x):.1f},{self._y(y):.1f}" for x, y in [*low, *reversed(high)])
+        self._marks.append(f'<polygon class="{kind}" points="{path}"/>')
+
     def dot(self, point: Point, kind: str, tip: str, radius: float = 4) -> None:
         """Mark one point; the tip shows when a person rests on it."""
         x, y = point

@@ -15,7 +15,7 @@ from churn.rollout.settings import RolloutSettings, RolloutStep
 from churn.rollout.tally import Block, Tally
 from churn.rollout.verdict import MetricEvidence, RolloutDecision, RolloutEvidence, RolloutVerdict
 
-_PRIOR = 20.0
+PRIOR = 20.0
 """How firmly the sample-ratio test believes in the intended split before it has seen any, in customers."""
 
 
@@ -145,8 +145,8 @@ def sample_ratio_log_odds(blocks: Sequence[Block]) -> float:
     Valid at every look; over weights the odds multiply.
     """
     return sum(
-        _log_beta(block.units[1] + _PRIOR * block.weight, block.units[0] + _PRIOR * (1 - block.weight))
-        - _log_beta(_PRIOR * block.weight, _PRIOR * (1 - block.weight))
+        _log_beta(block.units[1] + PRIOR * block.weight, block.units[0] + PRIOR * (1 - block.weight))
+        - _log_beta(PRIOR * block.weight, PRIOR * (1 - block.weight))
         - float(block.units[1]) * math.log(block.weight)
         - float(block.units[0]) * math.log(1 - block.weight)
         for block in blocks

@@ -86,6 +86,19 @@ def values_of(outcome: Outcome) -> Array:
     return GRADED if outcome == "score" else BINARY
 
 
+def stable_mean(outcome: Outcome, baseline: Baseline) -> float:
+    """Return stable's mean of an outcome before the rollout, the m of a bet."""
+    means: dict[Outcome, float] = {
+        "error": baseline.errors,
+        "contacted": baseline.contacted,
+        "score": baseline.score,
+        "repeated": baseline.repeated,
+    }
+    for name, above in zip(("median", "q90", "q99"), baseline.slower, strict=True):
+        means |= {f"slow_{name}": above, f"slower_{name}": above}  # type: ignore[dict-item]
+    return means[outcome]
+
+
 def rollback_terms(settings: RolloutSettings, baseline: Baseline, promise: Promise) -> tuple[Term, ...]:
     """Return the bets that the canary is worse; the first one won is a rollback."""
     return tuple(_rollback_terms(settings, baseline, promise))
@@ -97,7 +110,7 @@ def promotion_terms(settings: RolloutSettings, baseline: Baseline, promise: Prom
     for rule in _RULES:
         if rule.promotes:
             limit = _limit(rule, settings, promise)
-            bet = Bet("less" if rule.side == "more" else "more", limit, _mean(rule.beyond, baseline))
+            bet = Bet("less" if rule.side == "more" else "more", limit, stable_mean(rule.beyond, baseline))
             terms.append(Term(rule.metric, rule.beyond, "first", bet, 1.0, rule.beyond, limit))
     return tuple(terms)
 
@@ -106,14 +119,14 @@ def _rollback_terms(settings: RolloutSettings, baseline: Baseline, promise: Prom
     for rule in _RULES:
         limit, share = _limit(rule, settings, promise), _share(rule, settings)
         if settings.mode == "strict":
-            bet = Bet(rule.side, limit, _mean(rule.beyond, baseline))
+            bet = Bet(rule.side, limit, stable_mean(rule.beyond, baseline))
             yield Term(rule.metric, rule.beyond, "first", bet, share, rule.beyond, limit)
         elif rule.outcome in EVENTS:
             yield Term(rule.metric, rule.outcome, "event", Bet(rule.side, 0.0), share, rule.beyond, limit)
         else:
             shift, leeway = _promised(rule, promise), settings.promise_errors * _promised(rule, promise).error
             allowed = shift.value + (leeway if rule.side == "more" else -leeway)
-            bet = Bet(rule.side, allowed, _mean(rule.outcome, baseline))
+            bet = Bet(rule.side, allowed, stable_mean(rule.outcome, baseline))
             yield Term(rule.metric, rule.outcome, "first", bet, share, rule.beyond, limit)
 
 
@@ -145,15 +158,3 @@ def _share(rule: _Rule, settings: RolloutSettings) -> float:
         "repeated": settings.constant_weight,
     }
     return shares.get(rule.outcome, settings.latency_weight)
-
-
-def _mean(outcome: Outcome, baseline: Baseline) -> float:
-    means: dict[Outcome, float] = {
-        "error": baseline.errors,
-        "contacted": baseline.contacted,
-        "score": baseline.score,
-        "repeated": baseline.repeated,
-    }
-    for name, above in zip(("median", "q90", "q99"), baseline.slower, strict=True):
-        means |= {f"slow_{name}": above, f"slower_{name}": above}  # type: ignore[dict-item]
-    return means[outcome]

@@ -69,7 +69,7 @@ class RolloutSettings(Frozen):
         description="largest difference of a live score and the bundle's for the same input",
     )
     verified: int = Field(
-        default=100, ge=1, description="scores in a step that must have been compared with the bundle's before it ends"
+        default=50, ge=1, description="scores in a step that must have been compared with the bundle's before it ends"
     )
     failures_in_a_row: int = Field(
         default=10, ge=2, description="failures of the canary with no success between them that end it at once"

@@ -11,6 +11,7 @@ from pydantic_core import PydanticUndefined
 from churn.features.catalogue import load_catalogue
 from churn.features.settings import FeatureSettings
 from churn.promotion.settings import PromotionSettings
+from churn.rollout.settings import RolloutSettings
 from churn.training.settings import TrainingSettings, TriggerSettings
 
 ROOT = Path(__file__).parents[2]
@@ -47,6 +48,7 @@ BLOCKS: dict[tuple[str, str], Callable[[], str]] = {
     ("docs/features.md", "features"): features,
     ("docs/training.md", "settings"): partial(settings, features=FeatureSettings, training=TrainingSettings),
     ("docs/promotion.md", "settings"): partial(settings, promotion=PromotionSettings, triggers=TriggerSettings),
+    ("docs/rollout.md", "settings"): partial(settings, rollout=RolloutSettings),
 }
 
 
@@ -56,6 +58,9 @@ def _keys(prefix: str, model: type[BaseModel]) -> Iterator[tuple[str, str, str]]
         assert default is not PydanticUndefined, f"{key}: needs a default, or a table that can say it is required"
         if isinstance(default, BaseModel):
             yield from _keys(key, type(default))
+        elif isinstance(default, tuple) and default and isinstance(default[0], BaseModel):
+            for part, inner in type(default[0]).model_fields.items():
+                yield f"{key}[].{part}", json.dumps([getattr(one, part) for one in default]), inner.description or ""
         else:
             yield key, json.dumps(default), field.description or ""
 

@@ -304,7 +304,7 @@ def test_who_fails_now_is_not_promoted_now() -> None:
 def test_scores_that_nobody_compared_do_not_promote() -> None:
     unverified = GOOD.with_columns(expected_score=pl.lit(None, pl.Float64))
 
-    assert judged(unverified).reason.startswith("0 of the 100 scores that are to be compared")
+    assert judged(unverified).reason.startswith("0 of the 50 scores that are to be compared")
 
 
 @pytest.mark.parametrize(("after", "ended"), [(239, None), (240, "deadline")])
