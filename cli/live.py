@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.console import Group
 
     from churn.rollout.verdict import MetricEvidence, TrackEvidence
-    from seldon.rollout.outcome import Look
+    from seldon.rollout.outcome import Progress
 
 _BAR = 24
 
@@ -30,7 +30,10 @@ def shown() -> Iterator[None]:
         return
     from rich.live import Live
 
-    with Live(console=console, refresh_per_second=4) as live, watchers.watching(lambda look: live.update(drawn(look))):
+    with (
+        Live(console=console, refresh_per_second=4) as live,
+        watchers.watching(lambda progress: live.update(drawn(progress))),
+    ):
         yield
 
 
@@ -38,22 +41,22 @@ class _Lines:
     def __init__(self) -> None:
         self._last = ""
 
-    def __call__(self, look: "Look") -> None:
-        if look.stage != self._last:
-            typer.echo(f"{look.at:%H:%M:%S}  {look.stage}: {look.says}", err=True)
-        self._last = look.stage
+    def __call__(self, progress: "Progress") -> None:
+        if progress.stage != self._last:
+            typer.echo(f"{progress.at:%H:%M:%S}  {progress.stage}: {progress.says}", err=True)
+        self._last = progress.stage
 
 
-def drawn(look: "Look") -> "Group":
-    """Draw one look."""
+def drawn(progress: "Progress") -> "Group":
+    """Draw one progress."""
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
-    head = Text(f"{look.stage}  canary {look.weight} %  {look.says}", style="bold")
-    if look.verdict is None:
+    head = Text(f"{progress.stage}  canary {progress.weight} %  {progress.says}", style="bold")
+    if progress.verdict is None:
         return Group(head)
-    evidence = look.verdict.evidence
+    evidence = progress.verdict.evidence
     tracks = Table("track", "requests", "customers", "failed", "p50", "p99")
     for name, track in (("stable", evidence.stable), ("canary", evidence.canary)):
         tracks.add_row(name, *_figures(track))

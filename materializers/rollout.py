@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 from zenml.metadata.metadata_types import MetadataType
 
+from churn.rollout.page import RolloutFacts, rollout_page
 from materializers.json_model import JsonModelMaterializer
 from materializers.pages import render
 from seldon.rollout.outcome import RolloutOutcome
@@ -28,8 +29,21 @@ class OutcomeMaterializer(JsonModelMaterializer):
     ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (RolloutOutcome,)
 
     def page(self, data: RolloutOutcome) -> str:
-        """Draw the evidence over time and how it ended."""
-        return render("rollout.html.j2", title=f"Rollout of version {data.version}", outcome=data)
+        """Draw the evidence over time and how it ended; without a judge there is only the end to tell."""
+        if not data.verdicts:
+            return render("rollout_end.html.j2", title=f"Rollout of version {data.version}", outcome=data)
+        facts = RolloutFacts(
+            canary=data.version,
+            stable=data.replaced or "–",
+            deployment=data.deployment,
+            lines=(
+                ("ended as", data.ending.replace("_", " ")),
+                ("because", data.reason),
+                ("took", str(data.ended - data.began).partition(".")[0]),
+                *((name, f"{count:,}") for name, count in data.cost.model_dump().items() if data.ending != "passed"),
+            ),
+        )
+        return rollout_page(data.history, data.verdicts, facts)
 
     def extract_metadata(self, data: RolloutOutcome) -> dict[str, MetadataType]:
         """Return how it ended, and what it cost."""

@@ -4,7 +4,6 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
-from churn.rollout.requests import REQUESTS
 from seldon.gateway.folder import DeploymentFolder
 from seldon.gateway.prediction_log import PredictionLog
 

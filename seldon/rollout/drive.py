@@ -1,7 +1,7 @@
 """The way of a canary: up when the judge says so, back when it must, and never left alone."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -10,11 +10,12 @@ from churn.errors import ChurnError
 from churn.log import get_logger
 from churn.rollout.baseline import Baseline, UnfitBaseline, baseline_of
 from churn.rollout.counters import Signals
+from churn.rollout.history import Look, look_of, thinned
 from churn.rollout.judge import judge
 from churn.rollout.verdict import RolloutVerdict
 from seldon.deployment import Deployment, DeploymentNotReady
 from seldon.gateway.state import Desired, Server, Track
-from seldon.rollout.outcome import Cost, Ending, Look, RolloutOutcome
+from seldon.rollout.outcome import Cost, Ending, Progress, RolloutOutcome
 from seldon.rollout.plan import RolloutPlan
 from seldon.rollout.reconcile import reconcile
 from seldon.rollout.smoke import SmokeTestFailed, smoke_test
@@ -26,10 +27,8 @@ _ENDINGS: dict[str, Ending] = {
     "INCONCLUSIVE": "inconclusive",
     "INVALID": "invalid",
 }
-_KEPT_LOOKS = 400
-
-_End = tuple[RolloutVerdict | None, Ending, str]
-"""The judge's last verdict if there was one, how it ended, and why."""
+_End = tuple[Ending, str]
+"""How a rollout ended, and why."""
 
 
 class RolloutOvertaken(ChurnError):
@@ -49,16 +48,17 @@ class Rollout:
         deployment: where it happens.
         plan: what is to happen.
         cost: what the canary has cost since a moment.
-        watch: sees every look.
+        watch: sees what goes on.
     """
 
     deployment: Deployment
     plan: RolloutPlan
     cost: Callable[[datetime], Cost]
-    watch: Callable[[Look], None] = lambda look: None
+    watch: Callable[[Progress], None] = lambda progress: None
     clock: Callable[[], datetime] = now_utc
     sleep: Callable[[float], None] = time.sleep
-    _looks: list[Look] = field(default_factory=list, init=False)
+    _history: list[Look] = field(default_factory=list, init=False)
+    _verdicts: dict[int, RolloutVerdict] = field(default_factory=dict, init=False)
     _generation: int | None = field(default=None, init=False)
 
     def run(self) -> RolloutOutcome:
@@ -74,18 +74,20 @@ class Rollout:
         if self.plan.stable is not None:
             reconcile(self.deployment, self.plan.place, self.plan.stable, self.plan.ready_seconds)
         with self._taken_back_on_error():
-            verdict, ending, reason = self._go(began)
+            ending, reason = self._go(began)
             if ending != "passed":
                 self._back(reason)
         return RolloutOutcome(
             version=self.plan.candidate.version,
+            replaced=self.plan.stable.version if self.plan.stable else None,
+            deployment=str(self.plan.place),
             ending=ending,
             reason=reason,
             began=began,
             ended=self.clock(),
             cost=self.cost(began) if self.plan.stable and ending != "passed" else Cost(),
-            verdict=verdict,
-            looks=thinned(self._looks, _KEPT_LOOKS),
+            verdicts=tuple(self._verdicts.values()),
+            history=tuple(thinned(self._history)),
         )
 
     def finish(self, set_production: Callable[[], None]) -> None:
@@ -104,13 +106,12 @@ class Rollout:
                 return self._first()
             return self._all_at_once() if self.plan.strategy == "blue_green" else self._climb(began)
         except (DeploymentNotReady, RolloutOvertaken, UnfitBaseline) as error:
-            return None, "failed", str(error)
+            return "failed", str(error)
 
     def _first(self) -> _End:
         """A first version has nothing to be compared with: it serves once the smoke test has passed."""
         self._apply(stable=self.plan.candidate, canary=None)
         return self._smoked("stable") or (
-            None,
             "passed",
             "the first version: its smoke test passed, and there is no other to compare it with",
         )
@@ -121,7 +122,7 @@ class Rollout:
         if failed:
             return failed
         self._apply(canary=self.plan.candidate, weight=100)
-        return None, "passed", "blue/green: its smoke test passed"
+        return "passed", "blue/green: its smoke test passed"
 
     def _climb(self, began: datetime) -> _End:
         self._apply(canary=self.plan.candidate)
@@ -130,7 +131,7 @@ class Rollout:
             return failed
         settings = self.plan.settings
         baseline = self._baseline(began)
-        verdict, counters = None, [self.deployment.counters()]
+        counters = [self.deployment.counters()]
         started = self.clock()
         for number, step in enumerate(settings.steps):
             self._apply(canary=self.plan.candidate, weight=step.weight, mirror=step.weight == 0)
@@ -151,16 +152,16 @@ class Rollout:
                     counters=counters,
                     signals=self._signals(),
                 )
-                stage = "shadow" if step.weight == 0 else f"{step.weight} %"
-                self._look(stage, step.weight, verdict.reason, verdict)
+                self._history.append(look_of(verdict))
+                self._verdicts[number] = verdict
+                self._tell("shadow" if step.weight == 0 else f"{step.weight} %", step.weight, verdict.reason, verdict)
                 if verdict.next != "wait":
                     break
             if verdict.next == "return":
-                return verdict, _ENDINGS[verdict.decision], verdict.reason
-        assert verdict is not None
+                return _ENDINGS[verdict.decision], verdict.reason
         self._apply(canary=self.plan.candidate, weight=100)
-        self._look("100 %", 100, verdict.reason, verdict)
-        return verdict, "passed", verdict.reason
+        self._tell("100 %", 100, verdict.reason, verdict)
+        return "passed", verdict.reason
 
     def _baseline(self, began: datetime) -> Baseline:
         """Freeze how stable behaves, from what it answered lately; where that is too little, wait for more."""
@@ -172,20 +173,20 @@ class Rollout:
             except UnfitBaseline as error:
                 if now - began >= timedelta(hours=self.plan.baseline_hours):
                     raise
-                self._look("baseline", 0, str(error))
+                self._tell("baseline", 0, str(error))
             self.sleep(self.plan.peek_seconds)
 
     def _smoked(self, track: Track) -> _End | None:
         """Ask the new server before any customer does; says why it goes back, if it does."""
         weight = 100 if track == "stable" else 0
-        self._look("smoke test", weight, "health, known predictions and their time")
+        self._tell("smoke test", weight, "health, known predictions and their time")
         try:
             took = smoke_test(
                 self.deployment.url(track), self.plan.candidate, self.plan.golden, self.plan.smoke_seconds
             )
         except SmokeTestFailed as error:
-            return None, "rolled_back", str(error)
-        self._look("smoke test", weight, f"passed, {1000 * took:.1f} ms")
+            return "rolled_back", str(error)
+        self._tell("smoke test", weight, f"passed, {1000 * took:.1f} ms")
         return None
 
     def _signals(self) -> Signals:
@@ -206,7 +207,7 @@ class Rollout:
             self.deployment.stop()
         else:
             self._apply(canary=None)
-        self._look("rollback", 0, reason)
+        self._tell("rollback", 0, reason)
 
     @contextmanager
     def _taken_back_on_error(self) -> Iterator[None]:
@@ -245,18 +246,9 @@ class Rollout:
                 f"{self._name}: somebody else changed it while version {self.plan.candidate.version} was rolled out"
             )
 
-    def _look(self, stage: str, weight: int, says: str, verdict: RolloutVerdict | None = None) -> None:
-        look = Look(at=self.clock(), stage=stage, weight=weight, says=says, verdict=verdict)
-        self._looks.append(look)
-        self.watch(look)
+    def _tell(self, stage: str, weight: int, says: str, verdict: RolloutVerdict | None = None) -> None:
+        self.watch(Progress(at=self.clock(), stage=stage, weight=weight, says=says, verdict=verdict))
 
     @property
     def _name(self) -> str:
         return f"deployment {self.plan.place}"
-
-
-def thinned(looks: Sequence[Look], most: int) -> tuple[Look, ...]:
-    """Return at most so many looks, the first and the last among them, at even distances."""
-    if len(looks) <= most:
-        return tuple(looks)
-    return tuple(looks[round(number * (len(looks) - 1) / (most - 1))] for number in range(most))

@@ -8,6 +8,7 @@ import polars as pl
 from pydantic import Field
 
 from churn.frozen import Frozen
+from churn.rollout.history import Look
 from churn.rollout.verdict import RolloutVerdict
 
 Ending = Literal["passed", "rolled_back", "inconclusive", "invalid", "failed"]
@@ -44,13 +45,14 @@ def cost_of(as_stable: pl.DataFrame, threshold: float) -> Cost:
     )
 
 
-class Look(Frozen):
-    """One look at a rollout that runs.
+class Progress(Frozen):
+    """What goes on in a rollout.
 
     Attributes:
+        stage: such as `smoke test`, `shadow`, `25 %`.
         weight: percent of the customers on the canary.
-        verdict: what the judge said; none before the first request.
-        says: what goes on, in words.
+        says: in words.
+        verdict: the judge's; none while there is nothing to judge.
     """
 
     at: datetime
@@ -64,18 +66,20 @@ class RolloutOutcome(Frozen):
     """The end of a rollout.
 
     Attributes:
-        verdict: the judge's last; none where no canary was judged, as with a first version.
-        looks: the way there, at most a few hundred of them.
+        verdicts: the judge's last of every step; none where no canary was judged, as with a first version.
+        history: the way there.
     """
 
     version: str
+    replaced: str | None
+    deployment: str
     ending: Ending
     reason: str
     began: datetime
     ended: datetime
     cost: Cost
-    verdict: RolloutVerdict | None
-    looks: tuple[Look, ...]
+    verdicts: tuple[RolloutVerdict, ...]
+    history: tuple[Look, ...]
 
     @property
     def digest(self) -> str:

@@ -4,15 +4,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from churn.log import get_logger
-from seldon.rollout.outcome import Look
+from seldon.rollout.outcome import Progress
 
 log = get_logger(__name__)
 
-Watcher = Callable[[Look], None]
+Watcher = Callable[[Progress], None]
 
 
 class Watchers:
-    """Passes looks on; a watcher that fails is no reason to stop a rollout."""
+    """Passes on what goes on; a watcher that fails is no reason to stop a rollout."""
 
     def __init__(self) -> None:
         """Start with nobody."""
@@ -20,19 +20,19 @@ class Watchers:
 
     @contextmanager
     def watching(self, watcher: Watcher) -> Iterator[None]:
-        """Let one more see every look while the body runs."""
+        """Let one more see it while the body runs."""
         self._all.append(watcher)
         try:
             yield
         finally:
             self._all.remove(watcher)
 
-    def tell(self, look: Look) -> None:
-        """Pass a look on."""
-        log.info("rollout", stage=look.stage, weight=look.weight, says=look.says)
+    def tell(self, progress: Progress) -> None:
+        """Pass it on."""
+        log.info("rollout", stage=progress.stage, weight=progress.weight, says=progress.says)
         for watcher in tuple(self._all):
             try:
-                watcher(look)
+                watcher(progress)
             except Exception as error:
                 log.warning("watcher_failed", error=type(error).__name__)
 
