@@ -1,7 +1,7 @@
 """The way of a canary: up when the judge says so, back when it must, and never left alone."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from churn.errors import ChurnError
 from churn.log import get_logger
 from churn.rollout.baseline import Baseline, UnfitBaseline, baseline_of
-from churn.rollout.counters import Signals
+from churn.rollout.counters import Counters, Signals
 from churn.rollout.history import Look, look_of, thinned
 from churn.rollout.judge import judge
 from churn.rollout.verdict import RolloutVerdict
@@ -131,8 +131,8 @@ class Rollout:
             return failed
         settings = self.plan.settings
         baseline = self._baseline(began)
-        counters = [self.deployment.counters()]
         started = self.clock()
+        counters = [(started, self.deployment.counters())]
         for number, step in enumerate(settings.steps):
             self._apply(canary=self.plan.candidate, weight=step.weight, mirror=step.weight == 0)
             since = self.clock()
@@ -140,18 +140,19 @@ class Rollout:
                 self.sleep(self.plan.peek_seconds)
                 now = self.clock()
                 self._require_mine()
-                counters.append(self.deployment.counters())
+                requests = self.deployment.requests(started)
                 verdict = judge(
-                    self.deployment.requests(started),
+                    requests,
                     settings=settings,
                     baseline=baseline,
                     promise=self.plan.promise,
                     step=number,
                     since=since,
                     now=now,
-                    counters=counters,
+                    counters=_up_to(counters, requests["at"].max()),
                     signals=self._signals(),
                 )
+                counters.append((now, self.deployment.counters()))
                 self._history.append(look_of(verdict))
                 self._verdicts[number] = verdict
                 self._tell("shadow" if step.weight == 0 else f"{step.weight} %", step.weight, verdict.reason, verdict)
@@ -252,3 +253,8 @@ class Rollout:
     @property
     def _name(self) -> str:
         return f"deployment {self.plan.place}"
+
+
+def _up_to(counters: Sequence[tuple[datetime, Counters]], last: object) -> list[Counters]:
+    """Return what was counted before the last request whose records are there: the log may not lag behind that."""
+    return [counted for at, counted in counters if isinstance(last, datetime) and at <= last]
