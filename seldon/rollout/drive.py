@@ -132,7 +132,7 @@ class Rollout:
         settings = self.plan.settings
         baseline = self._baseline(began)
         started = self.clock()
-        counters = [(started, self.deployment.counters())]
+        counters = [self._counted()]
         for number, step in enumerate(settings.steps):
             self._apply(canary=self.plan.candidate, weight=step.weight, mirror=step.weight == 0)
             since = self.clock()
@@ -152,7 +152,7 @@ class Rollout:
                     counters=_up_to(counters, requests["at"].max()),
                     signals=self._signals(),
                 )
-                counters.append((now, self.deployment.counters()))
+                counters.append(self._counted())
                 self._history.append(look_of(verdict))
                 self._verdicts[number] = verdict
                 self._tell("shadow" if step.weight == 0 else f"{step.weight} %", step.weight, verdict.reason, verdict)
@@ -163,6 +163,11 @@ class Rollout:
         self._apply(canary=self.plan.candidate, weight=100)
         self._tell("100 %", 100, verdict.reason, verdict)
         return "passed", verdict.reason
+
+    def _counted(self) -> tuple[datetime, Counters]:
+        """Return the counters and a moment at which they had been read."""
+        counters = self.deployment.counters()
+        return self.clock(), counters
 
     def _baseline(self, began: datetime) -> Baseline:
         """Freeze how stable behaves, from what it answered lately; where that is too little, wait for more."""
