@@ -1,0 +1,1 @@
+"""Model serving by the Seldon protocol and the Open Inference Protocol."""
