@@ -57,7 +57,7 @@ def _read_tensor(entry: object, position: int, raw: memoryview) -> tuple[str, li
         raise bad_data(f"inputs[{position}]: must be an object with name, datatype, shape and data")
     name, kind, shape = entry["name"], entry.get("datatype"), entry.get("shape")
     where = f"inputs[{position}] ({shown(name, position)})"
-    if kind not in _BINARY and kind != "BYTES":
+    if not isinstance(kind, str) or (kind not in _BINARY and kind != "BYTES"):
         raise bad_columns([f"{where}.datatype: must be FP*, INT*, UINT* or BYTES"])
     if (
         not isinstance(shape, list)
@@ -73,10 +73,10 @@ def _read_tensor(entry: object, position: int, raw: memoryview) -> tuple[str, li
     elif type(size) is not int or not 0 <= size <= len(raw):
         raise bad_columns([f"{where}.parameters.binary_data_size: must be bytes that follow the JSON"])
     else:
-        values, raw = _decode(raw[:size], str(kind)), raw[size:]
+        values, raw = _decode(raw[:size], kind), raw[size:]
     if values is None or len(values) != shape[0]:
         raise bad_columns([f"{where}: holds other data than shape and datatype say"])
-    if not _typed(values, str(kind)):
+    if not _typed(values, kind):
         raise bad_columns([f"{where}: holds values that are no {kind}"])
     return name, values, raw
 

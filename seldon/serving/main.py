@@ -13,7 +13,8 @@ from seldon.serving.metrics import Metrics
 from seldon.serving.model import open_model
 from seldon.serving.options import read_options
 from seldon.serving.prediction_log import PredictionLog
-from seldon.serving.server import Server, complain, listen, process_name
+from seldon.serving.server import Server, complain, process_name
+from seldon.serving.sockets import listen
 
 WRONG_ARGUMENTS, REFUSED = 2, 3
 _SWITCH_SECONDS = 0.0005

@@ -103,8 +103,9 @@ def _schemas(model: Model, limits: "Limits") -> dict[str, Schema]:
         "type": "array",
         "items": {"enum": names},
         "uniqueItems": True,
-        "minItems": max(len(required), 1),
-        "description": f"any order; {', '.join(required) or 'none'} must be among them",
+        "minItems": 1,
+        "allOf": [{"contains": {"const": name}} for name in required],
+        "description": "in any order; each row has one value for each name",
     }
     values: Schema = {"type": "array", "items": {"type": ["number", "string", "null"]}}
     rows: Schema = {"type": "array", "minItems": 1, "maxItems": limits.rows}

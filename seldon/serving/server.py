@@ -7,15 +7,31 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from typing import Any, Protocol
 
 import uvicorn
 
-from seldon.serving.app import App
+from seldon.serving.sockets import take_waiting
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _BACKLOG = 2048
+
+
+class Application(Protocol):
+    """What the process serves."""
+
+    in_flight: Callable[[], int]
+    """Set by the process: requests accepted and not answered."""
+
+    def drain(self) -> None:
+        """Say to callers that the process is about to end."""
+        ...
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - as ASGI has it
+        """Answer one request."""
+        ...
 
 
 class Server(uvicorn.Server):
@@ -26,7 +42,7 @@ class Server(uvicorn.Server):
     process ends when all is answered.
     """
 
-    def __init__(self, app: App, *, drain_seconds: float, grace_seconds: float) -> None:
+    def __init__(self, app: Application, *, drain_seconds: float, grace_seconds: float) -> None:
         """Configure uvicorn for one application and nothing else."""
         config = uvicorn.Config(
             app,
@@ -69,47 +85,19 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Answer what was accepted, then end."""
         await asyncio.sleep(self._grace / 2)
+        loop = asyncio.get_running_loop()
         for server, listener in zip(self.servers, sockets or [], strict=True):
-            server.close()
-            await self._take_waiting(listener)
+            # The loop closes its own at once, and with the last one goes what waits in the kernel.
+            with listener.dup() as kept:
+                server.close()
+                for connection in take_waiting(kept):
+                    await loop.connect_accepted_socket(self._protocol, connection)
         await asyncio.sleep(self._grace / 2)
         await super().shutdown(sockets)
-
-    async def _take_waiting(self, listener: socket.socket) -> None:
-        """Take the connections that the kernel has accepted and the loop has not seen."""
-        loop = asyncio.get_running_loop()
-        waiting: list[socket.socket] = []
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                break
-            connection.setblocking(False)
-            waiting.append(connection)
-        listener.close()
-        for connection in waiting:
-            await loop.connect_accepted_socket(self._protocol, connection)
 
     def _protocol(self) -> asyncio.Protocol:
         kind: Callable[..., asyncio.Protocol] = self.config.http_protocol_class
         return kind(config=self.config, server_state=self.server_state, app_state={})
-
-
-def listen(host: str, ports: Sequence[int]) -> list[socket.socket]:
-    """Bind the ports; 0 takes a free one.
-
-    Raises:
-        OSError: a port is taken, or the host is none of this machine.
-    """
-    sockets = []
-    for port in ports:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, kind, protocol)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        listener.setblocking(False)
-        sockets.append(listener)
-    return sockets
 
 
 def process_name() -> str:

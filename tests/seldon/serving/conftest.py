@@ -124,9 +124,8 @@ def serve(interpreter: Path, bundle: Bundle, project_root: Path, tmp_path: Path)
 
     yield start
     for server in servers:
-        if server.process.poll() is None:
-            with server.process:
-                server.process.kill()
+        with server.process:
+            server.process.kill()
 
 
 @pytest.fixture(scope="session")
