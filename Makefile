@@ -19,7 +19,7 @@ setup: .venv/.ready ## Make .venv from the locked requirements (every other task
 .venv/.ready: requirements/install requirements/dev.lock pyproject.toml
 	@PYTHON="$(PYTHON)" requirements/install
 
-services: ## Install what tests need from Debian's packages: Chromium
+services: ## Install what tests and benchmarks need from Debian's packages: Chromium, wrk
 	@requirements/services
 
 demo: setup .venv-serving/.ready ## Replay a real data set, ingest it, train models, promote the best; SOURCE=online_retail, DATA=its folder, ASK=1

@@ -17,8 +17,8 @@ from churn.rollout.settings import RolloutSettings
 from churn.training.settings import TrainingSettings, TriggerSettings
 
 Environment = Literal["dev", "staging", "prod"]
-Stream = Literal["activity", "customers", "subscriptions"]
-STREAMS: tuple[Stream, ...] = ("activity", "customers", "subscriptions")
+Stream = Literal["activity", "customers", "subscriptions", "predictions"]
+STREAMS: tuple[Stream, ...] = ("activity", "customers", "subscriptions", "predictions")
 
 SecretReference = Annotated[str, StringConstraints(pattern=r"^(env|file):.+$")]
 """Where a secret is found, never the secret: `env:NAME` or `file:PATH`."""

@@ -20,14 +20,23 @@ from pydantic import (
 from churn.errors import SettingsError
 from churn.hours import parse_moment
 
-FieldType = Literal["code", "timestamp", "decimal"]
+FieldType = Literal["code", "timestamp", "decimal", "number", "integer", "flag", "token", "object"]
 AttributeType = Literal["number", "boolean", "category"]
 AttributeName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_ ]{0,40}$")]
 """Plain enough to stand in JSON and in a JSON path without escaping."""
 
 TIMESTAMP = pl.Datetime("us", "UTC")
 DECIMAL = pl.Decimal(18, 4)
-_DTYPES: dict[FieldType, pl.DataType] = {"code": pl.String(), "timestamp": TIMESTAMP, "decimal": DECIMAL}
+_DTYPES: dict[FieldType, pl.DataType] = {
+    "code": pl.String(),
+    "timestamp": TIMESTAMP,
+    "decimal": DECIMAL,
+    "number": pl.Float64(),
+    "integer": pl.Int64(),
+    "flag": pl.Boolean(),
+    "token": pl.String(),
+    "object": pl.String(),
+}
 
 ATTRIBUTES = "attributes"
 AUDIT: dict[str, pl.DataType] = {
@@ -45,7 +54,9 @@ class ContractField(BaseModel):
     """One declared column.
 
     Types: `code` is a short printable string (at most 128 characters, never an e-mail address),
-    `timestamp` a UTC time in microseconds, `decimal` a DECIMAL(18,4).
+    `timestamp` a UTC time in microseconds, `decimal` a DECIMAL(18,4). What the platform itself lands may also be a
+    `number` (double), an `integer`, a `flag` (true or false), a `token` (a customer's, made before, kept as it is) and
+    an `object` (JSON text of numbers and codes).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -59,7 +70,7 @@ class ContractField(BaseModel):
     default: str | None = None
     """Value for rows that bring none; applied before the required check and counted as a repair."""
     max_length: int = Field(default=128, ge=1)
-    """Longest code in characters; a longer one goes to quarantine."""
+    """Longest code or object in characters; a longer one goes to quarantine."""
 
     @model_validator(mode="after")
     def _default_has_the_type(self) -> Self:
@@ -82,7 +93,16 @@ class ContractField(BaseModel):
         """The default as a value of the column's type."""
         if self.default is None or self.type == "code":
             return self.default
-        return Decimal(self.default) if self.type == "decimal" else parse_moment(self.default)
+        if self.type == "timestamp":
+            return parse_moment(self.default)
+        if self.type != "decimal":
+            raise ValueError("only codes, decimals and timestamps have defaults")
+        return Decimal(self.default)
+
+    @property
+    def names_customer(self) -> bool:
+        """Whether this is the customer: raw, or by token."""
+        return self.personal == "subject" or self.type == "token"
 
     @property
     def dtype(self) -> pl.DataType:
@@ -95,7 +115,7 @@ class Contract(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    stream: Literal["activity", "customers", "subscriptions"]
+    stream: Literal["activity", "customers", "subscriptions", "predictions"]
     version: int = Field(ge=1)
     key: str
     """Column that identifies a row; derived from the token and all other contract fields where absent."""
@@ -128,8 +148,8 @@ class Contract(BaseModel):
         for role in (self.key, self.time):
             if role not in self.columns:
                 raise ValueError(f"{role} is not among the fields")
-        if sum(field.personal == "subject" for field in self.fields) != 1:
-            raise ValueError("exactly one field must be personal: subject")
+        if sum(field.names_customer for field in self.fields) != 1:
+            raise ValueError("exactly one field must be personal: subject, or hold the customer as a token")
         for field in self.fields:
             if field.name == self.time and (field.type != "timestamp" or not field.required):
                 raise ValueError(f"{self.time} gives the partition, so it must be a required timestamp")
@@ -150,7 +170,7 @@ class Contract(BaseModel):
     @property
     def subject(self) -> str:
         """Name of the field that holds the customer."""
-        return next(field.name for field in self.fields if field.personal == "subject")
+        return next(field.name for field in self.fields if field.names_customer)
 
     @property
     def schema(self) -> pl.Schema:  # type: ignore[override]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from churn.contracts import load_contract
+from churn.contracts import Contract, load_contract
 from churn.errors import ChurnError, TooManyBadRows
 from churn.ingestion import quarantine
 from churn.ingestion.batch import BatchWriter
@@ -79,7 +79,7 @@ class Ingestion:
         refused: list[TooManyBadRows] = []
         with lake_failures(self._settings.lake.url):
             runs = self._streams(key, now)
-            subjects = self._subjects(key, runs[0].opened)
+            subjects = self._subjects(key, runs)
             for run in runs:
                 try:
                     streams.append(run.ingest(self._writer(run, subjects, run_id), backfill=backfill))
@@ -111,7 +111,7 @@ class Ingestion:
         started = self._clock()
         with lake_failures(self._settings.lake.url):
             runs = self._streams(key, now)
-            subjects = self._subjects(key, runs[0].opened)
+            subjects = self._subjects(key, runs)
             streams = self._replayed(runs, subjects, run_id=run_id, reason=reason, source_file=source_file)
         return self._report(run_id, now, started, streams, backfill=False)
 
@@ -138,10 +138,10 @@ class Ingestion:
             if files[run.contract.stream]
         )
 
-    def _subjects(self, key: DataKey, opened: Opened) -> SubjectMap:
+    def _subjects(self, key: DataKey, runs: Sequence[StreamRun]) -> SubjectMap:
         """Bind the subject map, unless it is gone: every known customer would silently become a new one."""
-        lake = self._settings.lake.url
-        tables = [opened.open(f"{lake}/{stream}") for stream in STREAMS]
+        lake, opened = self._settings.lake.url, runs[0].opened
+        tables = [opened.open(f"{lake}/{run.contract.stream}") for run in runs if _makes_tokens(run.contract)]
         # Opened after the others: the first ingestion of all commits it first.
         if opened.open(f"{lake}/{TABLE}") is None and any(table is not None and table.rows for table in tables):
             raise ChurnError(f"{lake}/{TABLE}: is gone, but there are rows with its tokens; restore it from a copy")
@@ -183,3 +183,8 @@ class Ingestion:
         )
         report.counts.check(f"run {run_id}")
         return report
+
+
+def _makes_tokens(contract: Contract) -> bool:
+    """Tell whether a stream brings raw customers; the predictions bring tokens that are there already."""
+    return any(field.personal != "no" for field in contract.fields)

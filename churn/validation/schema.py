@@ -14,11 +14,8 @@ _SHOWABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_ ]{0,40}", re.ASCII)
 _DIGITS = re.compile(r"\d{5}")
 _NESTED = ("List", "Array", "Struct", "Binary", "Duration", "Boolean", "Object", "Time")
 _NUMERIC = ("Int", "UInt", "Float", "Decimal")
-_REFUSED: dict[FieldType, tuple[str, ...]] = {
-    "code": (*_NESTED, "Date", "Datetime"),
-    "decimal": (*_NESTED, "Date", "Datetime"),
-    "timestamp": (*_NESTED, *_NUMERIC),
-}
+_REFUSED: dict[FieldType, tuple[str, ...]] = {"timestamp": (*_NESTED, *_NUMERIC)}
+_REFUSED_ELSE = (*_NESTED, "Date", "Datetime")
 """First words of the types whose values go to quarantine, by field type."""
 _TYPE = re.compile(r"[A-Za-z]+", re.ASCII)
 
@@ -64,7 +61,7 @@ def schema_changes(seen: Mapping[str, str], contract: Contract) -> list[SchemaCh
             if column != sources[column]:
                 changes.append(SchemaChange("alias", column, sources[column]))
             word = _TYPE.match(dtype)
-            if word and word.group().startswith(_REFUSED[types[sources[column]]]):
+            if word and word.group().startswith(_REFUSED.get(types[sources[column]], _REFUSED_ELSE)):
                 changes.append(SchemaChange("retyped", column, word.group()))
         elif column in contract.drop:
             changes.append(SchemaChange("personal_dropped", column))

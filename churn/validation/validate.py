@@ -13,6 +13,7 @@ from churn.validation.attributes import collect_attributes
 from churn.validation.casts import NO_FAULT, Cast, fault_where
 from churn.validation.codes import cast_code
 from churn.validation.decimals import cast_decimal
+from churn.validation.platform import cast_platform
 from churn.validation.timestamps import cast_timestamp
 
 OBJECT = "__object"
@@ -109,7 +110,9 @@ def _cast(source: pl.Series, field: ContractField, timezone: str) -> Cast:
         return cast_code(source, field)
     if field.type == "decimal":
         return cast_decimal(source, field)
-    return cast_timestamp(source, field, timezone)
+    if field.type == "timestamp":
+        return cast_timestamp(source, field, timezone)
+    return cast_platform(source, field)
 
 
 def _within_bounds(

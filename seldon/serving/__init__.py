@@ -1,0 +1,1 @@
+"""The prediction server: one bundle, one process; imports nothing that trains."""

@@ -1,0 +1,41 @@
+"""A scored request, which each protocol writes in its own form and the log keeps."""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from seldon.serving.columns import Rows
+
+Track = Literal["stable", "canary"]
+TRACKS: Final[tuple[Track, ...]] = ("stable", "canary")
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who answers.
+
+    Attributes:
+        name: of the model in the Open Inference Protocol.
+    """
+
+    deployment: str
+    namespace: str
+    name: str
+    version: str
+    digest: str
+    track: Track
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """Rows with their scores.
+
+    Attributes:
+        scores: probability of churn of each row.
+        contacted: whether it reaches the threshold.
+        latency_ms: from the request's headers to the scores.
+    """
+
+    rows: Rows
+    scores: list[float]
+    contacted: list[bool]
+    latency_ms: float

@@ -1,0 +1,56 @@
+"""From a command line to a served bundle."""
+
+import gc
+import logging
+import os
+import sys
+from collections.abc import Sequence
+
+from churn.bundle.errors import BundleInvalid
+from seldon.serving.app import App
+from seldon.serving.landing import landing_at
+from seldon.serving.metrics import Metrics
+from seldon.serving.model import open_model
+from seldon.serving.options import read_options
+from seldon.serving.prediction_log import PredictionLog
+from seldon.serving.server import Server, complain, process_name
+from seldon.serving.sockets import listen
+
+WRONG_ARGUMENTS, REFUSED = 2, 3
+_SWITCH_SECONDS = 0.0005
+"""How long the thread of the log may hold up a request; Python's own 5 ms are several requests."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until SIGTERM; returns the exit status.
+
+    Statuses: 0 after a drain, 2 for wrong arguments, 3 for a bundle that is not what it must be.
+    """
+    options = read_options(sys.argv[1:] if arguments is None else arguments, os.environ)
+    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+    ports = [options.port, *([] if options.metrics_port is None else [options.metrics_port])]
+    try:
+        sockets = listen(options.host, ports)
+    except OSError as error:
+        complain(f"{options.host}, port {' and '.join(map(str, ports))}: {error.strerror}; choose others")
+        return WRONG_ARGUMENTS
+    try:
+        model = open_model(options.bundle, options.identity.digest)
+    except BundleInvalid as error:
+        complain(str(error))
+        return REFUSED
+    metrics = Metrics(options.identity)
+    log = None
+    if options.log_to is not None:
+        log = PredictionLog(landing_at(options.log_to), options.identity, metrics, options.log, process_name())
+    app = App(model, options.identity, options.limits, metrics, log)
+    server = Server(app, drain_seconds=options.drain_seconds, grace_seconds=options.grace_seconds)
+    metrics.watch(lambda: app.in_flight(), lambda: log.waiting if log is not None else 0)
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    # What is there now stays until the end: no collection needs to look at it again.
+    gc.collect()
+    gc.freeze()
+    server.run(sockets)
+    if log is not None:
+        log.close(options.drain_seconds)
+    return 0

@@ -1,0 +1,79 @@
+"""What the server counts, in Prometheus' form."""
+
+from collections.abc import Callable
+from typing import Final, Literal
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+    ProcessCollector,
+    disable_created_metrics,
+)
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from seldon.serving.answer import Identity
+
+Service = Literal["predictions", "infer", "feedback"]
+_BUCKETS: Final = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1.0, 2.0)
+
+
+class Metrics:
+    """A registry of its own; `process_start_time_seconds` in it tells a restart from a counter that ran backwards."""
+
+    content_type = CONTENT_TYPE_LATEST
+
+    def __init__(self, identity: Identity) -> None:
+        """Declare the metrics."""
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        self._registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        Info("churn_model", "what is served", registry=registry).info(
+            {
+                "deployment": identity.deployment,
+                "namespace": identity.namespace,
+                "version": identity.version,
+                "digest": identity.digest,
+                "track": identity.track,
+            }
+        )
+        self._requests = Counter("churn_requests", "requests answered", ["service", "code"], registry=registry)
+        self._seconds = Histogram(
+            "churn_request_seconds",
+            "from the headers of a request to its answer",
+            ["service"],
+            buckets=_BUCKETS,
+            registry=registry,
+        )
+        self._by_service = {service: self._seconds.labels(service) for service in ("predictions", "infer", "feedback")}
+        self._by_code: dict[tuple[Service, int], Counter] = {}
+        self.rows = Counter("churn_rows", "rows scored", registry=registry)
+        self.contacted = Counter("churn_contacted", "rows whose score reached the threshold", registry=registry)
+        self.defects = Counter("churn_defects", "requests that met a defect of the server", registry=registry)
+        self.feedback = Counter("churn_feedback_truths", "true labels that came back", ["label"], registry=registry)
+        self.rewards = Gauge("churn_feedback_reward", "sum of the rewards that came back", registry=registry)
+        self._log = Counter("churn_log_records", "records of the prediction log", ["outcome"], registry=registry)
+        self.log_written = self._log.labels("written")
+        self.log_dropped = self._log.labels("dropped")
+        self.log_failures = Counter(
+            "churn_log_failures", "attempts to write a file of the prediction log that failed", registry=registry
+        )
+
+    def watch(self, in_flight: Callable[[], int], waiting: Callable[[], int]) -> None:
+        """Bind the gauges that are read when they are asked for."""
+        Gauge("churn_in_flight", "requests accepted and not answered", registry=self._registry).set_function(in_flight)
+        Gauge("churn_log_waiting", "records not written yet", registry=self._registry).set_function(waiting)
+
+    def answered(self, service: Service, code: int, seconds: float) -> None:
+        """Count an answer."""
+        counter = self._by_code.get((service, code))
+        if counter is None:
+            counter = self._by_code[(service, code)] = self._requests.labels(service, str(code))
+        counter.inc()
+        self._by_service[service].observe(seconds)
+
+    def text(self) -> bytes:
+        """Return everything counted so far."""
+        return generate_latest(self._registry)

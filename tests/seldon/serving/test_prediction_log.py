@@ -1,0 +1,245 @@
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from churn.bundle.bundle import Bundle
+from churn.settings import LandingSettings
+from seldon.serving.answer import Identity, Scored
+from seldon.serving.columns import Columns
+from seldon.serving.landing import Folder
+from seldon.serving.metrics import Metrics
+from seldon.serving.model import open_model
+from seldon.serving.prediction_log import Entry, LogLimits, PredictionLog
+from tests.seldon.serving.cases import NAMES, PREDICT, ROW, ndarray
+from tests.seldon.serving.conftest import TOKEN, Serve
+from tests.world import World, world_in
+
+IDENTITY = Identity(deployment="churn", namespace="churn", name="churn", version="7", digest="ab" * 32, track="canary")
+
+
+class Blocked:
+    """A place that takes nothing until it is let go; then it fails for a while."""
+
+    def __init__(self, failures: int = 0) -> None:
+        self.free = threading.Event()
+        self.failures = failures
+        self.objects: dict[str, bytes] = {}
+
+    def write(self, path: str, content: bytes) -> None:
+        self.free.wait(20)
+        if self.failures:
+            self.failures -= 1
+            raise OSError(28, "No space left on device")
+        self.objects[path] = content
+
+
+@pytest.fixture
+def entry(bundle: Bundle) -> Entry:
+    rows = Columns(open_model(bundle.path, bundle.digest), 100).read(NAMES, [ROW, ROW], "rows", booleans=False)
+    return Entry("r-1", TOKEN, 1_790_000_000.25, Scored(rows, [0.25, 0.75], [False, True], 0.5))
+
+
+def counted(metrics: Metrics, outcome: str) -> float:
+    [line] = [line for line in metrics.text().decode().splitlines() if f'records_total{{outcome="{outcome}"}}' in line]
+    return float(line.split()[-1])
+
+
+def ingest(world: World, landing: Path) -> pl.DataFrame:
+    """Take what landed into the lake, once its hour is over."""
+    settings = world.settings.model_copy(update={"landing": LandingSettings(url=str(landing))})
+    World(world.root, settings).ingest(now=datetime.now(UTC) + timedelta(hours=2))
+    return world.rows("predictions")
+
+
+def test_what_was_served_is_in_the_lake_exactly_once(serve: Serve, bundle: Bundle, tmp_path: Path) -> None:
+    # Given two servers that log, one of them a canary, and requests with and without a customer
+    stable, canary = serve("--log-seconds", "0.2"), serve("--track", "canary", "--version", "8")
+    begun = datetime.now(UTC)
+    answers = [
+        stable.ask(PREDICT, ndarray(ROW, [89, 10, None, 1.5]), {"x-customer-id": TOKEN, "x-request-id": "r-1"}),
+        stable.ask(PREDICT, {"jsonData": {"tenure_days": 9.3, "recency_days": 1}}, {"x-request-id": "r-2"}),
+        canary.ask(PREDICT, ndarray(ROW), {"x-customer-id": TOKEN, "x-request-id": "r-1"}),
+    ]
+    time.sleep(0.7)  # files are rolled while the server lives
+    answers.append(stable.ask(PREDICT, ndarray(ROW), {"x-request-id": "r-3"}))
+
+    # When they end, and the normal ingestion runs, twice
+    assert stable.end() == canary.end() == 0
+    world = world_in(tmp_path / "world")
+    ingest(world, tmp_path / "landing")
+    rows = ingest(world, tmp_path / "landing").sort("event_id")
+
+    # Then every row of every request is there once, as it was answered
+    assert rows["event_id"].to_list() == [
+        *("r-1-canary-0", "r-1-stable-0", "r-1-stable-1", "r-2-stable-0", "r-3-stable-0")
+    ]
+    assert rows["customer_id"].to_list() == [TOKEN, TOKEN, TOKEN, None, None]
+    assert rows["row"].to_list() == [0, 0, 1, 0, 0]
+    assert rows["model_version"].to_list() == ["8", "7", "7", "7", "7"]
+    assert set(rows["bundle_digest"]) == {bundle.digest}
+    assert rows["event_time"].is_between(begun, datetime.now(UTC)).all()
+    assert (rows["latency_ms"] > 0).all()
+    pairs = [pair for i in (2, 0, 1, 3) for pair in answers[i].json["data"]["ndarray"]]
+    assert rows["score"].to_list() == pytest.approx([pair[1] for pair in pairs], abs=1e-9)
+    assert rows["contacted"].to_list() == [pair[1] >= bundle.manifest.threshold for pair in pairs]
+    assert len(list((tmp_path / "landing").rglob("*.jsonl.gz"))) == 3
+
+    # And the logged features score as the answer did
+    dtypes = {feature.name: feature.dtype for feature in bundle.manifest.catalogue}
+    given = rows.select(pl.col("features").str.json_decode(pl.Struct(dtypes))).unnest("features")
+    assert bundle.predict(given).tolist() == pytest.approx(rows["score"].to_list(), abs=1e-6)
+
+
+def test_what_is_no_token_goes_to_quarantine(tmp_path: Path) -> None:
+    world = world_in(tmp_path)
+    sound: dict[str, object] = {
+        "event_id": "r-1-stable-0",
+        "request_id": "r-1",
+        "row": 0,
+        "customer_id": TOKEN,
+        "deployment": "churn",
+        "event_time": "2026-03-01T10:00:00Z",
+        "track": "stable",
+        "model_version": "7",
+        "bundle_digest": "ab",
+        "features": {"plan": "gold"},
+        "score": 0.5,
+        "contacted": True,
+        "latency_ms": 0.2,
+    }
+    changes: list[dict[str, object]] = [
+        {"customer_id": "jane"},
+        {"features": {"plan": "jane@example.org"}},
+        {"features": [1]},
+        {"score": "much"},
+        {"contacted": "perhaps"},
+        {"row": 1.5},
+        {"features": {"plan": "x" * 70_000}},
+    ]
+    faulty = [{**sound, "event_id": f"r-{i}", **change} for i, change in enumerate(changes, start=2)]
+
+    world.upload([sound, *faulty], stream="predictions")
+    report = world.ingest()
+
+    [stream] = [stream for stream in report.streams if stream.stream == "predictions"]
+    assert world.rows("predictions")["event_id"].to_list() == ["r-1-stable-0"]
+    assert stream.reasons == {
+        "wrong_type:customer_id": 1,
+        "looks_personal:features": 1,
+        "wrong_type:features": 1,
+        "wrong_type:score": 1,
+        "wrong_type:contacted": 1,
+        "wrong_type:row": 1,
+        "too_long:features": 1,
+    }
+    # A lake that holds predictions alone is none that lost its subjects.
+    world.upload([{**sound, "event_id": "later"}], "part-1.jsonl", stream="predictions")
+    world.ingest()
+    assert world.rows("predictions").height == 2
+
+
+def test_a_full_queue_drops_and_counts(entry: Entry) -> None:
+    place, metrics = Blocked(), Metrics(IDENTITY)
+    log = PredictionLog(place, IDENTITY, metrics, LogLimits(seconds=0, queue=10), "p")
+    log.put(entry)
+    time.sleep(0.6)  # the thread now waits for the place
+
+    for _ in range(8):
+        log.put(entry)
+    assert counted(metrics, "dropped") == 6
+    place.free.set()
+    log.close(10)
+
+    assert counted(metrics, "written") == 12
+    assert log.waiting == 0
+
+
+def test_a_place_that_fails_is_tried_again(entry: Entry) -> None:
+    place, metrics = Blocked(failures=2), Metrics(IDENTITY)
+    place.free.set()
+    log = PredictionLog(place, IDENTITY, metrics, LogLimits(seconds=0), "p")
+
+    log.put(entry)
+    deadline = time.monotonic() + 10
+    while not place.objects and time.monotonic() < deadline:
+        time.sleep(0.02)
+    log.close(10)
+
+    [path] = place.objects
+    hour = datetime.now(UTC)
+    assert path.startswith(f"predictions/dt={hour:%Y-%m-%d}/hour=")
+    assert path.endswith("churn-canary-p-000001.jsonl.gz")
+    assert (counted(metrics, "written"), counted(metrics, "dropped")) == (2, 0)
+
+
+def test_a_place_that_stays_away_costs_bounded_memory_and_is_counted(entry: Entry) -> None:
+    place, metrics = Blocked(failures=10**6), Metrics(IDENTITY)
+    place.free.set()
+    log = PredictionLog(place, IDENTITY, metrics, LogLimits(seconds=0, pending=500), "p")
+
+    for _ in range(4):
+        log.put(entry)
+        time.sleep(0.35)
+    dropped_before_the_end = counted(metrics, "dropped")
+    log.close(10)
+
+    assert dropped_before_the_end > 0
+    assert counted(metrics, "dropped") == 8
+
+
+def test_a_place_that_hangs_does_not_hold_up_the_end(entry: Entry) -> None:
+    place, metrics = Blocked(), Metrics(IDENTITY)
+    log = PredictionLog(place, IDENTITY, metrics, LogLimits(seconds=0), "p")
+    log.put(entry)
+
+    begun = time.monotonic()
+    log.close(0.5)
+
+    assert time.monotonic() - begun < 5
+    assert counted(metrics, "dropped") == 2
+    place.free.set()
+
+
+def test_a_log_that_cannot_be_written_fails_no_request(serve: Serve, tmp_path: Path) -> None:
+    blocked = tmp_path / "a-file"
+    blocked.write_text("where the log's folder would be")
+    server = serve("--log-to", str(blocked), "--log-seconds", "0")
+
+    statuses = [server.ask(PREDICT, ndarray(ROW)).status for _ in range(20)]
+    time.sleep(0.7)
+
+    assert statuses == [200] * 20
+    assert server.metric("churn_log_failures_total") > 0
+    assert server.end() == 0
+
+
+def test_an_object_is_never_seen_half_written(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    (tmp_path / "predictions").mkdir()
+    (tmp_path / "predictions" / "dt=1").write_text("in the way")
+
+    with pytest.raises(OSError, match="dt=1"):
+        folder.write("predictions/dt=1/x.jsonl.gz", b"content")
+    folder.write("predictions/dt=2/x.jsonl.gz", b"content")
+
+    assert [path.name for path in (tmp_path / "predictions" / "dt=2").iterdir()] == ["x.jsonl.gz"]
+
+
+def test_features_have_the_digits_that_the_model_saw(bundle: Bundle) -> None:
+    from seldon.serving.prediction_log import encode
+
+    columns = Columns(open_model(bundle.path, bundle.digest), 100)
+    rows = columns.read(["plan", *NAMES[:2]], [[None, 1 / 3, 1e-30], ['a"b', 16777217, 2]], "rows", booleans=False)
+
+    records = [
+        pl.read_json(line)["features"].struct.unnest().row(0, named=True)
+        for line in encode(Entry("r", None, 0.0, Scored(rows, [0.5, 1e-12], [True, False], 0.1)), IDENTITY)
+    ]
+
+    assert [np.float32(record["recency_days"]) for record in records] == [np.float32(1 / 3), np.float32(16777217)]
+    assert [record["plan"] for record in records] == [None, 'a"b']
