@@ -180,11 +180,12 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="put the tables into docs/rollout.md")
     options = parser.parse_args()
     started = time.process_time()
-    printed = "\n\n".join(_report(World(), World(sticky=False), options.rollouts))
-    cost = statistics.median(judgement_cost(World()) for _ in range(3))
-    printed += f"\n\nOne judgement over 1,000,000 requests in one look took {cost:.2f} s of CPU (≤ 1); "
-    printed += f"all of the simulation {(time.process_time() - started) / 60:.0f} minutes."
-    print(printed)
+    parts = []
+    for part in _report(World(), World(sticky=False), options.rollouts):
+        print(part, end="\n\n", flush=True)
+        parts.append(part)
+    parts.append(f"All of it took {(time.process_time() - started) / 60:.0f} minutes of CPU.")
+    printed = "\n\n".join(parts)
     if options.write:
         noted = f"\n{circumstances('python -m benchmarks.rollout --write')}\n\n{printed}\n"
         PAGE.write_text(written(PAGE.read_text(encoding="utf-8"), noted, "rollout"), encoding="utf-8")
@@ -242,6 +243,8 @@ def _report(world: World, strangers: World, rollouts: int) -> Iterator[str]:
             if not canary.begins
         ],
     )
+    cost = statistics.median(judgement_cost(world) for _ in range(3))
+    yield f"One judgement over 1,000,000 requests in one look takes {cost:.2f} s of CPU (≤ 1)."
 
 
 def _like_stable(world: World, rollouts: int) -> str:

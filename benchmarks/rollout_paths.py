@@ -113,9 +113,11 @@ class _Walk:
         if width == 2:
             counts = self._at_looks(rows, self._cell[rows] * width + values, cells * width)
             return mixed(counts @ growth.reshape(cells * width, BETS))
-        wealth = np.cumsum(growth[self._cell[rows], values], axis=0)
-        ends = np.searchsorted(rows, self.looks)
-        return mixed(np.concatenate([np.zeros((1, BETS)), wealth])[ends])
+        borders = np.searchsorted(rows, np.append(0, self.looks))
+        units = growth.reshape(cells * width, BETS)[np.append(self._cell[rows] * width + values, 0)]
+        between = np.add.reduceat(units, borders)[:-1]
+        between[np.diff(borders) == 0] = 0.0
+        return mixed(np.cumsum(between, axis=0))
 
     def exceeded(self, term: Term) -> Flags:
         """Tell at every look whether the difference lies beyond the margin."""

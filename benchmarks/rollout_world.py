@@ -93,6 +93,8 @@ class World:
         draw = np.random.default_rng(20260101)
         volume = draw.lognormal(0, 1.5, CUSTOMERS)
         self._sticky = sticky
+        # Drawn once and drawn from afterwards: gamma variates are dear.
+        self._error_shares, self._scores = draw.beta(0.1, 9.9, 500_000), 0.05 + 0.9 * draw.beta(2, 6, 500_000)
         self._pool = np.repeat(np.arange(CUSTOMERS), draw.multinomial(2_000_000, volume / volume.sum()))
 
     def traffic(self, seed: int, requests: int, ramp: Ramp, canary: Canary) -> Traffic:
@@ -109,13 +111,14 @@ class World:
         weight = _weights(seen, ramp)
         on_canary = next(streams).random(people)[who] < weight
         spoilt = on_canary & (np.arange(requests) >= canary.begins)
-        errors = next(streams).beta(0.1, 9.9, people)
+        errors = self._error_shares[next(streams).integers(0, len(self._error_shares), people)]
         hit = next(streams).random(people) < canary.errors_on
         worse = np.minimum(errors * canary.errors_times + hit * canary.errors_plus / canary.errors_on, 1.0)
         failed = next(streams).random(requests) < np.where(spoilt, worse[who], errors[who])
         habit, chance = next(streams).standard_normal(people), next(streams).standard_normal(requests)
         seconds = 0.005 * np.exp(0.7 * habit[who] + 0.7 * chance) * np.where(spoilt, canary.slower, 1.0)
-        base = (0.05 + 0.9 * next(streams).beta(2, 6, people))[who] + 0.01 * next(streams).standard_normal(requests)
+        habitual = self._scores[next(streams).integers(0, len(self._scores), people)]
+        base = habitual[who] + 0.01 * next(streams).standard_normal(requests)
         base = np.clip(base, 0.0, 1.0)
         score = np.clip(base + spoilt * canary.higher, 0.0, 1.0)
         stuck = spoilt & (next(streams).random(requests) < canary.constant)

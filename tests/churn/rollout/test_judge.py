@@ -94,14 +94,14 @@ def test_a_shift_that_the_promotion_promised_is_no_fault_and_its_absence_is_one(
     assert judged(GOOD, promise=kept).decision == "ROLLBACK"
 
 
-def test_the_uncertainty_of_the_promise_is_not_held_against_the_canary() -> None:
-    off = traffic(60_000, higher=0.021)
+@pytest.mark.parametrize(("higher", "side"), [(0.021, "score_higher"), (-0.021, "score_lower")])
+def test_the_uncertainty_of_the_promise_is_not_held_against_the_canary(higher: float, side: str) -> None:
+    off = traffic(60_000, higher=higher)
 
-    sure = judged(off, promise=Promise(contacted=Shift(value=0.05, error=0.0)))
-    unsure = judged(off, promise=Promise(score=Shift(error=0.015), contacted=Shift(value=0.05, error=0.0)))
+    sure, unsure = judged(off), judged(off, promise=Promise(score=Shift(error=0.015)))
 
-    assert metric(sure, "score_higher").won
-    assert not metric(unsure, "score_higher").won
+    assert metric(sure, side).won
+    assert not metric(unsure, side).won
 
 
 def test_a_difference_within_the_margin_is_no_rollback_however_sure_it_is() -> None:
@@ -371,6 +371,26 @@ def test_wealth_is_kept_when_the_weight_changes() -> None:
 
     assert both.log_e > metric(judged(moved), "errors").log_e + 1
     assert [count.weight for count in both.counts] == [0.2, 0.5]
+
+
+def test_customers_of_different_weights_are_compared_with_their_likes() -> None:
+    bad_hour = traffic(20_000, weight=0.2, error=0.1)
+    good_hour = traffic(20_000, error=0.0, seed=3, start=START + timedelta(hours=1)).with_columns(
+        customer=pl.lit("later-") + pl.col("customer")
+    )
+
+    difference = metric(judged(pl.concat([bad_hour, good_hour])), "errors").difference
+
+    assert difference == pytest.approx(0, abs=0.01)
+
+
+def test_a_weight_that_was_computed_is_that_of_its_step() -> None:
+    steps = (SETTINGS.steps[HALF].model_copy(update={"weight": 30}),)
+    computed = traffic(500, weight=0.1 + 0.2)
+
+    verdict = judged(computed, 0, settings=SETTINGS.model_copy(update={"steps": steps}))
+
+    assert verdict.evidence.customers == 500
 
 
 def test_pieces_give_what_the_whole_gives() -> None:
