@@ -9,9 +9,9 @@ from pathlib import Path
 import hvac
 import pytest
 
+from churn import process
 from churn.errors import KeyUnavailable
 from churn.settings import VaultSettings
-from churn import process
 from vault import server
 from vault.client import Endpoint
 from vault.datakey import VaultKeySource
