@@ -26,6 +26,11 @@ class GatewaySettings(Frozen):
     probe_seconds: float = Field(default=1.0, gt=0, description="between two questions whether a process still answers")
     probe_timeout_seconds: float = Field(default=2.0, gt=0, description="a longer answer counts as missed")
     probe_misses: int = Field(default=3, gt=0, description="in a row before a process that hangs is killed")
+    settle_seconds: float = Field(
+        default=1.0,
+        ge=0,
+        description="after a change of the route, until no attempt by the old one waits for its turn any more",
+    )
     drain_seconds: float = Field(default=10.0, gt=0, description="longest wait for requests a removed server still has")
     stop_seconds: float = Field(default=25.0, gt=0, description="between SIGTERM and SIGKILL")
     health_seconds: float = Field(default=0.5, gt=0, description="between two health checks by Envoy")

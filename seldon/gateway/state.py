@@ -4,7 +4,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from churn.frozen import Frozen
 
@@ -21,6 +21,13 @@ class Server(Frozen):
     version: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$", description="the registered model's version")
     digest: str = Field(pattern=r"^[0-9a-f]{64}$", description="the bundle's digest; another bundle is refused")
     bundle: Path
+
+    @field_validator("bundle")
+    @classmethod
+    def _found_from_anywhere(cls, bundle: Path) -> Path:
+        if not bundle.is_absolute():
+            raise ValueError("must be an absolute path: the server runs in another folder")
+        return bundle
 
 
 class Desired(Frozen):

@@ -30,8 +30,6 @@ log = get_logger(__name__)
 
 _LOOK_EVERY = 0.05
 _LOOK_WHEN_SETTLED = 0.5
-_SETTLED = 1.0
-"""Seconds after which every thread of Envoy has the new route, and no attempt by the old one waits for its turn."""
 _NOWHERE = "/seldon/"
 
 
@@ -64,17 +62,18 @@ class Supervisor:
         self._settled, self._looked = False, 0.0
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Keep the deployment until `stop` is set, then end everything."""
+        """Keep the deployment until `stop` is set, then end everything.
+
+        What goes wrong here ends the supervisor only: the servers and Envoy go on, and the next supervisor finds them.
+        """
         self._read_desired()
         left_over = self._find()
-        try:
-            while not stop.is_set():
-                await self._careful_step()
-                await asyncio.gather(*(process.stop(self._settings.stop_seconds) for process in left_over))
-                left_over = []
-                await asyncio.sleep(_LOOK_EVERY)
-        finally:
-            await self._end()
+        while not stop.is_set():
+            await self._careful_step()
+            await asyncio.gather(*(process.stop(self._settings.stop_seconds) for process in left_over))
+            left_over = []
+            await asyncio.sleep(_LOOK_EVERY)
+        await self._end()
 
     def _find(self) -> list[Child]:
         """Take over what an earlier supervisor left: keep what is still wanted, return what is not."""
@@ -183,7 +182,7 @@ class Supervisor:
         for slot in [slot for slot in self._kept if slot not in wanted]:
             since = self._leaving.setdefault(slot, now)
             host = hosts.get(slot.name)
-            idle = now - since > _SETTLED and (host is None or host.active == 0)
+            idle = now - since > self._settings.settle_seconds and (host is None or host.active == 0)
             if idle or not self._envoy.kept.ready:
                 self._remove(slot)
             elif now - since > self._settings.drain_seconds:

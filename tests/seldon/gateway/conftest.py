@@ -30,6 +30,8 @@ QUICK: dict[str, Any] = {
     "probe_seconds": 0.2,
     "probe_timeout_seconds": 1.0,
     "probe_misses": 2,
+    "health_seconds": 0.2,
+    "settle_seconds": 0.3,
     "drain_seconds": 3,
     "stop_seconds": 3,
     "longest_back_off_seconds": 1,

@@ -1,7 +1,7 @@
 """Stands in for the prediction server in tests of the gateway: the same command line, answers and log, and faults.
 
 Its bundle is a folder with `digest` and, for a faulty one, `fault.json`, which is read at every request so that a test
-can break a server that runs: {"kind": "refuse" | "crash" | "never_ready" | "errors" | "slow" | "hang" | "wrong" |
+can break a server that runs: {"kind": "exit" | "slow_start" | "never_ready" | "crash" | "errors" | "slow" | "wrong" |
 "memory", "share": 0.03, "seconds": 0.2}.
 """
 
@@ -143,8 +143,11 @@ def main() -> int:
     parser.add_argument("--bundle", type=Path, required=True)
     parser.add_argument("--port", type=int, required=True)
     options = parser.parse_args()
-    if fault(options).get("kind") == "exit":
+    wrong = fault(options)
+    if wrong.get("kind") == "exit":
         return 1
+    if wrong.get("kind") == "slow_start":
+        time.sleep(wrong["seconds"])
     if (options.bundle / "digest").read_text() != options.digest:
         print(f"{options.bundle}: another bundle than {options.digest[:12]}", file=sys.stderr)
         return 3

@@ -64,6 +64,11 @@ def test_a_canary_that_is_refused_after_a_restart_loses_its_share_and_a_stable_d
     assert (split.stable, split.canary) == (slot("stable", "7"), None)
 
 
+def test_a_bundle_is_named_by_its_absolute_path() -> None:
+    with pytest.raises(ValidationError, match="absolute"):
+        Server(version="7", digest="7" * 64, bundle=Path("bundles/7"))
+
+
 _VERSIONS = st.sampled_from("678")
 
 

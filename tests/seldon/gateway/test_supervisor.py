@@ -1,15 +1,20 @@
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from churn import process
+from churn.errors import ChurnError
 from seldon.deployment import DeploymentNotReady, GenerationRefused
 from seldon.gateway.start import start_supervisor
 from tests.seldon.gateway.conftest import World, token
@@ -181,3 +186,31 @@ def test_a_process_with_the_pid_of_a_dead_server_is_none_of_ours(world: World) -
     finally:
         bystander.kill()
         bystander.wait()
+
+
+@pytest.mark.slow
+def test_a_supervisor_killed_at_any_moment_leaves_a_state_that_the_next_one_finishes(world: World) -> None:
+    moments = random.Random(7)
+    world.apply(stable=world.server("7"))
+    with world.traffic() as traffic:
+        for turn in range(10):
+            stable, canary = world.server(str(7 + turn % 2)), world.server(str(8 - turn % 2))
+            state = {"stable": stable, "canary": canary, "canary_weight": 50, "salt": f"a{turn}"}
+            applying = threading.Thread(target=_try_to_apply, args=(world, state))
+            applying.start()
+            time.sleep(moments.uniform(0, 0.8))
+            if (pid := world.deployment.folder.supervisor_pid()) is not None:
+                os.kill(pid, signal.SIGKILL)
+            applying.join()
+            world.apply(**state)
+            assert {reply.version for reply in map(world.ask, map(token, range(30)))} == {"7", "8"}
+        world.apply(stable=world.server("9"))
+        world.wait(lambda observed: not observed.draining)
+
+    assert not traffic.failed()
+    assert len(world.processes()) == 3, "supervisor, Envoy, one server"
+
+
+def _try_to_apply(world: World, state: dict[str, Any]) -> None:
+    with suppress(ChurnError):
+        world.deployment.apply(world.desired(**state), timeout=2)
