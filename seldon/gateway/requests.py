@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
+from churn.rollout.requests import REQUESTS
 from seldon.gateway.folder import DeploymentFolder
 from seldon.gateway.prediction_log import PredictionLog
 
@@ -43,9 +44,7 @@ def requests(folder: DeploymentFolder, log: PredictionLog, since: datetime, now:
     awaited = both.filter(due & pl.col("score").is_null() & (pl.col("at") > now - ARRIVES_WITHIN))
     if awaited.height:
         both = both.filter(pl.col("at") < awaited["at"].min())
-    return both.select(
-        "at", "customer", "canary", "weight", "failed", "seconds", "score", "contacted", "expected_score"
-    )
+    return both.select(REQUESTS.names())
 
 
 def _copies(asked: pl.DataFrame, records: pl.DataFrame) -> pl.DataFrame:

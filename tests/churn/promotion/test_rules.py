@@ -107,6 +107,9 @@ def decided(decision: Decision, version: str, replaces: str = "nothing") -> Draf
     return Draft(decision=decision, actor="ada", version=version, stage="production", facts=facts)
 
 
+APPROVED_AND_OVERTAKEN = (decided("approved", "1"), decided("deployed", "2"))
+
+
 def test_an_approval_for_production_decides_by_its_cutoff_too() -> None:
     made = entries(registered("1"), registered("2"), decided("approved", "1"))
 
@@ -139,7 +142,7 @@ def test_the_last_word_on_a_version_is_an_approval() -> None:
             "in production already",
         ),
         (
-            [registered("1"), registered("2"), promoted("1", "staging"), *map(decided, ("approved", "deployed"), "12")],
+            [registered("1"), registered("2"), promoted("1", "staging"), *APPROVED_AND_OVERTAKEN],
             "approved against nothing in production, where version 2 is now; the gate has to compare again",
         ),
         (
