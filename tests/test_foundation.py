@@ -96,7 +96,7 @@ def locks(project_root: Path) -> list[Path]:
 
 
 def test_lock_names_no_host_and_stays_small(project_root: Path) -> None:
-    assert [path.name for path in locks(project_root)] == ["dev.lock", "platform.lock", "spark.lock"]
+    assert [path.name for path in locks(project_root)] == ["dev.lock", "platform.lock", "serving.lock", "spark.lock"]
     for path in locks(project_root):
         text = path.read_text()
         assert not re.search(r"://|--(extra-)?index|--find-links| @ ", text)
@@ -117,7 +117,7 @@ def pins(lock: Path) -> set[str]:
 
 
 def test_development_lock_extends_the_platform_lock(project_root: Path) -> None:
-    dev, platform, _ = locks(project_root)
+    dev, platform, *_ = locks(project_root)
 
     assert pins(platform) < pins(dev)
 

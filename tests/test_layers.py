@@ -24,6 +24,8 @@ def empty_project(project_root: Path, tmp_path: Path) -> Path:
     for layer in layers(project_root):
         (tmp_path / layer).mkdir()
         (tmp_path / layer / "__init__.py").touch()
+    (tmp_path / "seldon" / "serving").mkdir()
+    (tmp_path / "seldon" / "serving" / "__init__.py").touch()
     return tmp_path
 
 
