@@ -96,7 +96,7 @@ def locks(project_root: Path) -> list[Path]:
 
 
 def test_lock_names_no_host_and_stays_small(project_root: Path) -> None:
-    assert [path.name for path in locks(project_root)] == ["dev.lock", "platform.lock", "spark.lock"]
+    assert [path.name for path in locks(project_root)] == ["dev.lock", "platform.lock", "serving.lock", "spark.lock"]
     for path in locks(project_root):
         text = path.read_text()
         assert not re.search(r"://|--(extra-)?index|--find-links| @ ", text)
@@ -117,12 +117,12 @@ def pins(lock: Path) -> set[str]:
 
 
 def test_development_lock_extends_the_platform_lock(project_root: Path) -> None:
-    dev, platform, _ = locks(project_root)
+    dev, platform, *_ = locks(project_root)
 
     assert pins(platform) < pins(dev)
 
 
-@pytest.mark.parametrize("name", ["platform", "dev", "spark"])
+@pytest.mark.parametrize("name", ["platform", "dev", "serving", "spark"])
 def test_lock_covers_its_requirements(project_root: Path, name: str) -> None:
     wanted = re.findall(r"^([A-Za-z0-9._-]+)", (project_root / "requirements" / f"{name}.in").read_text(), re.MULTILINE)
     names = {pin.split("==")[0] for pin in pins(project_root / "requirements" / f"{name}.lock")}
