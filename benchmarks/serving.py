@@ -5,6 +5,7 @@ a busy moment of the machine hits all of them. CPU is what the server's processe
 """
 
 import argparse
+import http.client
 import json
 import shutil
 import statistics
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -54,6 +56,7 @@ class Contender:
     Attributes:
         command: starts it on a port.
         body: the request for a number of rows.
+        logs: whether it has a prediction log, so that what that dropped belongs beside its cost.
     """
 
     name: str
@@ -61,6 +64,7 @@ class Contender:
     body: Callable[[int], Mapping[str, Any]]
     path: str = "/api/v1.0/predictions"
     ready: str = "/health/ping"
+    logs: bool = False
 
 
 @dataclass
@@ -72,6 +76,7 @@ class Figures:
     cpu: dict[int, list[float]] = field(default_factory=lambda: {size: [] for size in SIZES})
     p50: dict[int, list[float]] = field(default_factory=lambda: {size: [] for size in SIZES})
     p99: dict[int, list[float]] = field(default_factory=lambda: {size: [] for size in SIZES})
+    dropped: list[float] = field(default_factory=list)
     failed: int = 0
 
 
@@ -88,7 +93,7 @@ def contenders(bundle: Bundle, log: Path) -> list[Contender]:
         return [str(PYTHON), "-m", "seldon.serving", *identity, "--port", str(port), *options]
 
     return [
-        Contender("ours", lambda port: ours(port, "--log-to", str(log)), ndarray),
+        Contender("ours", lambda port: ours(port, "--log-to", str(log)), ndarray, logs=True),
         Contender("ours, without the log", ours, ndarray),
         Contender(
             "a constant, same server",
@@ -132,8 +137,6 @@ def running(contender: Contender, port: int) -> Iterator[tuple[psutil.Process, f
 
 
 def _answers(port: int, path: str) -> bool:
-    import http.client
-
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
         connection.request("GET", path)
@@ -162,8 +165,18 @@ def measure(contender: Contender, port: int, folder: Path, seconds: float, into:
             into.p50[size].append(result["p50"] / 1e3)
             into.p99[size].append(result["p99"] / 1e3)
             into.failed += int(result["failed"])
+        if contender.logs:
+            into.dropped.append(_share_dropped(port))
         family = [process, *process.children(recursive=True)]
         into.memory.append(sum(member.memory_info().rss for member in family) / 2**20)
+
+
+def _share_dropped(port: int) -> float:
+    """Return the share of the scored rows that never got into the log."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as page:
+        lines = page.read().decode().splitlines()
+    values = {line.split()[0]: float(line.split()[1]) for line in lines if line.startswith("churn_")}
+    return values['churn_log_records_total{outcome="dropped"}'] / values["churn_rows_total"]
 
 
 def _wrk(script: Path, url: str, seconds: float) -> Mapping[str, float]:
@@ -181,7 +194,12 @@ def _cpu(process: psutil.Process) -> float:
 def rows_of(figures: Mapping[str, Figures], floor: Mapping[str, float]) -> str:
     """Lay the medians out."""
     head = ["server", *(f"CPU ms, {size} rows" for size in SIZES), "× constant"]
-    head += [f"p{share} ms, {size} rows" for size in SIZES for share in (50, 99)] + ["MiB", "ready s", "failed"]
+    head += [f"p{share} ms, {size} rows" for size in SIZES for share in (50, 99)] + [
+        "MiB",
+        "ready s",
+        "failed",
+        "log dropped",
+    ]
     constant = statistics.median(figures["a constant, same server"].cpu[1])
     rows = []
     for name, figure in figures.items():
@@ -196,6 +214,7 @@ def rows_of(figures: Mapping[str, Figures], floor: Mapping[str, float]) -> str:
                 f"{statistics.median(figure.memory):.0f}",
                 f"{statistics.median(figure.cold):.2f}",
                 str(figure.failed),
+                f"{statistics.median(figure.dropped):.0%}" if figure.dropped else "",
             ]
         )
     empty = [""] * (len(head) - 1 - len(SIZES))

@@ -122,7 +122,7 @@ def test_development_lock_extends_the_platform_lock(project_root: Path) -> None:
     assert pins(platform) < pins(dev)
 
 
-@pytest.mark.parametrize("name", ["platform", "dev", "spark"])
+@pytest.mark.parametrize("name", ["platform", "dev", "serving", "spark"])
 def test_lock_covers_its_requirements(project_root: Path, name: str) -> None:
     wanted = re.findall(r"^([A-Za-z0-9._-]+)", (project_root / "requirements" / f"{name}.in").read_text(), re.MULTILINE)
     names = {pin.split("==")[0] for pin in pins(project_root / "requirements" / f"{name}.lock")}

@@ -24,8 +24,7 @@ def empty_project(project_root: Path, tmp_path: Path) -> Path:
     for layer in layers(project_root):
         (tmp_path / layer).mkdir()
         (tmp_path / layer / "__init__.py").touch()
-    (tmp_path / "seldon" / "serving").mkdir()
-    (tmp_path / "seldon" / "serving" / "__init__.py").touch()
+    (tmp_path / "seldon" / "serving.py").touch()  # a contract of its own names it
     return tmp_path
 
 
@@ -56,6 +55,7 @@ def test_every_package_is_a_layer(project_root: Path) -> None:
         ("materializers", "steps"),
         ("steps", "pipelines"),
         ("pipelines", "cli"),
+        ("seldon", "stacks"),
     ],
 )
 def test_upward_import_is_caught(empty_project: Path, module: str, imported: str) -> None:
@@ -65,6 +65,17 @@ def test_upward_import_is_caught(empty_project: Path, module: str, imported: str
 
     assert result.returncode == 1
     assert f"{module}.deep -> {imported}" in result.stdout
+
+
+@pytest.mark.parametrize("imported", ["polars", "pydantic", "pandas", "sklearn", "zenml", "deltalake"])
+def test_the_prediction_server_imports_nothing_heavy_by_any_way(empty_project: Path, imported: str) -> None:
+    (empty_project / "churn" / "deep.py").write_text(f"import {imported}\n")
+    (empty_project / "seldon" / "serving.py").write_text("import churn.deep\n")
+
+    result = lint_imports(empty_project)
+
+    assert result.returncode == 1
+    assert f"churn.deep -> {imported}" in result.stdout
 
 
 def test_downward_import_is_allowed(empty_project: Path) -> None:

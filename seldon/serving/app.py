@@ -163,8 +163,9 @@ class App:
         return False
 
     def _predict(self, request: Request, started: float) -> bytes:
-        booleans = _may_hold_booleans(request.body or request.query)
-        message = seldon.read_json(request)
+        text = seldon.json_text(request)
+        booleans = _may_hold_booleans(text)
+        message = seldon.parsed(text)
         asked = seldon.read_message(message, self._columns, booleans=booleans)
         scored = self._score(asked.rows, request, started)
         return seldon.write_message(scored, self._identity, asked.puid or request.id, tensor=asked.tensor)
@@ -176,7 +177,7 @@ class App:
         return inference.write_inference(scored, self._identity, given_id or request.id, outputs)
 
     def _take_feedback(self, request: Request, started: float) -> bytes:
-        reward, labels, puid = seldon.read_feedback(seldon.read_json(request))
+        reward, labels, puid = seldon.read_feedback(seldon.parsed(seldon.json_text(request)))
         self._metrics.rewards.inc(reward)
         for label in labels:
             self._metrics.feedback.labels("churned" if label else "stayed").inc()
@@ -269,8 +270,8 @@ class App:
 
 
 def _may_hold_booleans(text: bytes) -> bool:
-    """Tell whether JSON may hold a boolean anywhere: it cannot without these letters, or an escape of a form."""
-    return b"true" in text or b"false" in text or b"%" in text
+    """Tell whether JSON may hold a boolean anywhere: it cannot without these letters."""
+    return b"true" in text or b"false" in text
 
 
 def _write_fault(fault: Fault, service: Service, request: Request) -> bytes:

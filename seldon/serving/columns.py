@@ -167,14 +167,18 @@ class Columns:
     def _numbers(self, plan: Plan, rows: Sequence[Row]) -> Numbers:
         pick, pack, width = plan.pick, plan.pack, len(plan.names)
         packed: list[bytes] = []
+        gaps = False  # rows mostly have values unknown, or have none
         for row in rows:
             if type(row) is not list or len(row) != width:
                 raise _Unfit
             given = pick(row)
-            try:
-                packed.append(pack(*given))
-            except struct.error:
-                packed.append(pack(*[NAN if value is None else value for value in given]))
+            if not gaps:
+                try:
+                    packed.append(pack(*given))
+                    continue
+                except struct.error:
+                    gaps = True
+            packed.append(pack(*[NAN if value is None else value for value in given]))
         numbers = np.frombuffer(b"".join(packed), dtype=np.float32).reshape(len(rows), -1)
         if plan.place is not None:
             some, numbers = numbers, np.full((len(rows), len(self._model.numbers)), NAN, dtype=np.float32)

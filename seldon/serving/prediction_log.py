@@ -42,8 +42,8 @@ class LogLimits:
     """
 
     seconds: float = 10.0
-    rows: int = 50_000
-    queue: int = 20_000
+    rows: int = 20_000
+    queue: int = 10_000
     pending: int = 16 * 2**20
 
 

@@ -17,28 +17,36 @@ _FORM = b"application/x-www-form-urlencoded"
 _MAX_FIELDS = 16
 
 
-def read_json(request: Request) -> object:
-    """Return the message: the body, or the form field or query parameter `json` that Seldon's own client sends.
+def json_text(request: Request) -> bytes:
+    """Return the message's text: the body, or the form field or query parameter `json` that Seldon's client sends.
 
     Raises:
-        Fault: there is none, or it is no JSON.
+        Fault: the body is of another type, or the form cannot be read.
     """
-    text: bytes | str = request.body
     if request.content_type.startswith(b"multipart/"):
         raise Fault(415, "UNSUPPORTED_MEDIA_TYPE", "content-type: must be application/json")
     if request.content_type.startswith(_FORM) and not request.body.lstrip().startswith((b"{", b"[")):
-        text = _field(request.body)
-    elif not request.body and request.query:
-        text = _field(request.query)
+        return _field(request.body)
+    if not request.body and request.query:
+        return _field(request.query)
+    return request.body
+
+
+def parsed(text: bytes) -> object:
+    """Parse a message.
+
+    Raises:
+        Fault: it is no JSON.
+    """
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
         raise bad_data("the body must be JSON") from None
 
 
-def _field(form: bytes) -> str:
+def _field(form: bytes) -> bytes:
     try:
-        return dict(parse_qsl(form.decode(), max_num_fields=_MAX_FIELDS)).get("json", "")
+        return dict(parse_qsl(form, max_num_fields=_MAX_FIELDS)).get(b"json", b"")
     except ValueError:
         raise bad_data("the form must hold one field, json") from None
 

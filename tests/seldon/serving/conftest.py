@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -16,6 +16,7 @@ from benchmarks import frames
 from churn.bundle.bundle import Bundle
 from churn.bundle.write import write_bundle
 from churn.evaluation.settings import EvaluationSettings
+from churn.training.frames import SplitFrames
 from churn.training.judge import judge
 from churn.training.settings import TrainingSettings
 from churn.training.train import train_candidates
@@ -78,7 +79,10 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
         reference_rows=200,
         transformed_rows=100,
     )
-    splits, catalogue = frames.split_frames(train_rows=900, later_rows=500), frames.catalogue()
+    splits = frames.split_frames(train_rows=900, later_rows=500)
+    names = {"noise_0": "active_day_rate"}  # which the documentation's examples name
+    splits = SplitFrames(**{split: frame.rename(names) for split, frame in splits.named})
+    catalogue = tuple(replace(feature, name=names.get(feature.name, feature.name)) for feature in frames.catalogue())
     [candidate, *_] = trained = list(train_candidates(splits, catalogue, settings))
     report = judge(trained, splits, catalogue, settings)
     path = tmp_path_factory.mktemp("serving") / "bundle"

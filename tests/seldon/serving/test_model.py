@@ -1,0 +1,75 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks import frames
+from churn.bundle.bundle import Bundle, inputs_of
+from churn.bundle.checked import MODEL, open_session
+from churn.bundle.parity import adversarial_rows
+from churn.bundle.write import write_bundle
+from churn.evaluation.settings import EvaluationSettings
+from churn.features.catalogue import load_catalogue
+from churn.training.judge import judge
+from churn.training.settings import HistGradientBoostingSettings, TrainingSettings
+from churn.training.train import train_candidates
+from seldon.serving.fused import columns_of, fuse
+from seldon.serving.model import open_model
+
+
+@pytest.fixture(scope="module")
+def trees(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    settings = TrainingSettings(
+        candidates=("hist_gradient_boosting",),
+        hist_gradient_boosting=HistGradientBoostingSettings(trials=1, iterations=30),
+        evaluation=EvaluationSettings(bootstrap_rounds=20, importance_rows=100, importance_rounds=1),
+        reference_rows=100,
+        transformed_rows=50,
+    )
+    splits, catalogue = frames.split_frames(900, 500), frames.catalogue()
+    trained = list(train_candidates(splits, catalogue, settings))
+    report = judge(trained, splits, catalogue, settings)
+    [chosen] = [candidate for candidate in trained if candidate.name == "hist_gradient_boosting"]
+    path = tmp_path_factory.mktemp("trees") / "bundle"
+    return write_bundle(path, chosen, splits, report, settings, frames.lineage(splits))
+
+
+@pytest.mark.parametrize("name", ["bundle", "trees"])
+def test_a_model_without_its_joins_scores_as_before(name: str, request: pytest.FixtureRequest) -> None:
+    bundle: Bundle = request.getfixturevalue(name)
+    train = frames.split_frames(900, 500).train.rename({"noise_0": "active_day_rate"} if name == "bundle" else {})
+    rows = adversarial_rows(train, bundle.manifest.catalogue, seed=5)
+    columns = inputs_of(rows, bundle.manifest.catalogue)
+
+    model = open_model(bundle.path, bundle.digest)
+    numbers = np.column_stack([columns[column] for column in model.numbers]).astype(np.float32)
+    texts = np.column_stack([columns[column] for column in model.texts])
+
+    assert model.score(numbers, texts) == pytest.approx(bundle.predict(rows), abs=1e-7)
+
+
+def test_the_joins_are_gone_and_every_column_is_still_there(bundle: Bundle) -> None:
+    fused = fuse((bundle.path / MODEL).read_bytes())
+
+    session = open_session(fused.model)
+
+    assert [entry.name for entry in session.get_inputs()] == [block.name for block in fused.blocks]
+    assert [entry.shape[1] for entry in session.get_inputs()] == [len(block.columns) for block in fused.blocks]
+    assert len(fused.blocks) == 2
+    assert sorted(columns_of(fused.blocks)) == sorted(feature.name for feature in bundle.manifest.catalogue)
+
+
+def test_a_model_without_joins_comes_back_as_it_is(bundle: Bundle) -> None:
+    once = fuse((bundle.path / MODEL).read_bytes())
+
+    twice = fuse(once.model)
+
+    assert twice.model == once.model
+    assert [block.columns for block in twice.blocks] == [(block.name,) for block in once.blocks]
+
+
+def test_what_is_never_null_in_dbt_is_required_of_a_request(project_root: Path, bundle: Bundle) -> None:
+    required = {feature.name for feature in load_catalogue(project_root / "dbt") if feature.required}
+
+    assert required == {"recency_days", "tenure_days", "active_day_rate"}
+    assert [entry.name for entry in bundle.manifest.inputs if entry.required] == ["recency_days", "tenure_days"]
