@@ -1,12 +1,15 @@
 """`churn deploy` and `churn rollback`: an approved version to all customers, and the way back."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.live import shown
 from cli.zen import prepare_zenml, run_here
 from stacks.environment import active_settings, project_root
+
+if TYPE_CHECKING:
+    from seldon.rollout.outcome import RolloutOutcome
 
 VersionArgument = Annotated[
     str, typer.Argument(metavar="VERSION", help="Number of the version; churn versions lists them.")
@@ -44,3 +47,33 @@ def rollback(
     from steps.roll_back import roll_back
 
     typer.echo(roll_back(to))
+
+
+def drill(
+    failing: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Share of its requests that the canary fails.")
+    ] = 0.2,
+) -> None:
+    """Rehearse a rollback: production's own model as a canary that fails on purpose; the judge must take it back.
+
+    Needs traffic. Exits with 1 when nobody noticed.
+    """
+    prepare_zenml(project_root(), verbosity="CRITICAL")
+    from steps import drill as drills
+
+    with shown():
+        outcome = drills.drill(failing)
+    typer.echo(drilled(outcome))
+    if outcome.ending != "rolled_back":
+        raise typer.Exit(1)
+
+
+def drilled(outcome: "RolloutOutcome") -> str:
+    """Say how a drill ended."""
+    if outcome.ending != "rolled_back":
+        return f"the failing canary was not taken back by the judge ({outcome.ending}): {outcome.reason}"
+    cost = outcome.cost
+    return (
+        f"the failing canary was taken back after {cost.requests:,} requests of {cost.customers:,} customers, "
+        f"{cost.failed:,} of which it failed and stable answered: {outcome.reason}"
+    )

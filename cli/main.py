@@ -54,6 +54,7 @@ app = typer.Typer(
 app.command("demo")(demo.demo)
 app.command("deploy")(deploy.deploy)
 app.command("rollback")(deploy.rollback)
+app.command("drill")(deploy.drill)
 app.command("replay")(replay.replay)
 app.command("ingest")(ingest.ingest)
 app.command("promote")(promote.promote)

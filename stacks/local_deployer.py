@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 
 
 class LocalDeployerConfig(BaseModelDeployerConfig):
-    """Where the gateway listens."""
+    """Where the gateway listens, and how soon predictions are in the landing zone."""
 
     port: int = Field(default=0, ge=0, le=65535, description="of the gateway on 127.0.0.1; 0 keeps a free one")
+    log_seconds: float = Field(default=10.0, gt=0, description="age at which a file of the prediction log is finished")
 
 
 class LocalDeployer(SeldonDeployer):
@@ -46,7 +47,11 @@ class LocalDeployer(SeldonDeployer):
             _folder(),
             place.namespace,
             place.deployment,
-            GatewaySettings(port=self.config.port, landing=landing.rstrip("/")),
+            GatewaySettings(
+                port=self.config.port,
+                landing=landing.rstrip("/"),
+                server_options=("--log-seconds", str(self.config.log_seconds)),
+            ),
             expected,
         )
 

@@ -55,7 +55,6 @@ def test_every_package_is_a_layer(project_root: Path) -> None:
         ("materializers", "steps"),
         ("steps", "pipelines"),
         ("pipelines", "cli"),
-        ("seldon", "stacks"),
     ],
 )
 def test_upward_import_is_caught(empty_project: Path, module: str, imported: str) -> None:

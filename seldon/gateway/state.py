@@ -21,6 +21,7 @@ class Server(Frozen):
     version: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$", description="the registered model's version")
     digest: str = Field(pattern=r"^[0-9a-f]{64}$", description="the bundle's digest; another bundle is refused")
     bundle: Path
+    drill: float = Field(default=0.0, ge=0, le=1, description="share of requests it fails on purpose")
 
     @field_validator("bundle")
     @classmethod

@@ -172,6 +172,7 @@ class Supervisor:
             "--host": "127.0.0.1",
             "--port": str(slot.port),
             "--log-to": self._settings.landing,
+            **({"--drill": str(slot.server.drill)} if slot.server.drill else {}),
         }
         words = (word for option in options.items() for word in option)
         return (*self._server_command, *words, *self._settings.server_options)

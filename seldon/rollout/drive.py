@@ -49,6 +49,7 @@ class Rollout:
         plan: what is to happen.
         cost: what the canary has cost since a moment.
         watch: sees what goes on.
+        smoke: whether the candidate must pass a smoke test first; a drill is to reach customers.
     """
 
     deployment: Deployment
@@ -57,6 +58,7 @@ class Rollout:
     watch: Callable[[Progress], None] = lambda progress: None
     clock: Callable[[], datetime] = now_utc
     sleep: Callable[[float], None] = time.sleep
+    smoke: bool = True
     _history: list[Look] = field(default_factory=list, init=False)
     _verdicts: dict[int, RolloutVerdict] = field(default_factory=dict, init=False)
     _generation: int | None = field(default=None, init=False)
@@ -76,7 +78,7 @@ class Rollout:
         with self._taken_back_on_error():
             ending, reason = self._go(began)
             if ending != "passed":
-                self._back(reason)
+                self.withdraw(reason)
         return RolloutOutcome(
             version=self.plan.candidate.version,
             replaced=self.plan.stable.version if self.plan.stable else None,
@@ -184,6 +186,8 @@ class Rollout:
 
     def _smoked(self, track: Track) -> _End | None:
         """Ask the new server before any customer does; says why it goes back, if it does."""
+        if not self.smoke:
+            return None
         weight = 100 if track == "stable" else 0
         self._tell("smoke test", weight, "health, known predictions and their time")
         try:
@@ -205,7 +209,7 @@ class Rollout:
         wrong = canary.digest if canary.digest != self.plan.candidate.digest else None
         return Signals(wrong_digest=wrong)
 
-    def _back(self, reason: str) -> None:
+    def withdraw(self, reason: str) -> None:
         """Take the candidate away: at once, and not by a weight of nought."""
         self._generation = None  # it goes, whoever changed what meanwhile
         log.warning("rolled_back", deployment=self._name, version=self.plan.candidate.version, reason=reason)
@@ -220,7 +224,7 @@ class Rollout:
         try:
             yield
         except BaseException as error:
-            self._back(f"{type(error).__name__} while it was rolled out")
+            self.withdraw(f"{type(error).__name__} while it was rolled out")
             raise
 
     def _apply(

@@ -1,6 +1,7 @@
 """The ASGI application: which path means what, what is refused, and what every answer carries."""
 
 import asyncio
+import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -37,12 +38,14 @@ class Limits:
         rows: rows of a request.
         in_flight: requests accepted and not answered, above which more are refused with 503.
         seconds: for a body to arrive.
+        drill: share of the requests that fail on purpose, to rehearse a rollback.
     """
 
     body: int = 4 * 2**20
     rows: int = 1_000
     in_flight: int = 256
     seconds: float = 10.0
+    drill: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -115,6 +118,8 @@ class App:
         try:
             if fault is not None:
                 raise Fault(400, "BAD_HEADER", fault)
+            if self._limits.drill and random.random() < self._limits.drill:
+                raise Fault(500, "DRILL", "this server fails on purpose, to rehearse a rollback")
             if self.in_flight() > self._limits.in_flight:
                 raise Fault(503, "OVERLOADED", "more requests wait than are taken; try again", retry_after=1)
             if not await self._read_body(request, receive):

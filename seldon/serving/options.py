@@ -55,7 +55,13 @@ def read_options(arguments: Sequence[str], environ: Mapping[str, str]) -> Option
         host=given.host,
         port=given.port,
         metrics_port=given.metrics_port,
-        limits=Limits(body=given.max_body, rows=given.max_rows, in_flight=given.max_waiting, seconds=given.timeout),
+        limits=Limits(
+            body=given.max_body,
+            rows=given.max_rows,
+            in_flight=given.max_waiting,
+            seconds=given.timeout,
+            drill=given.drill,
+        ),
         log_to=given.log_to,
         log=LogLimits(seconds=given.log_seconds, rows=given.log_rows, queue=given.log_queue),
         drain_seconds=given.drain_seconds,
@@ -98,6 +104,7 @@ def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
     parser.add_argument("--log-queue", default=LogLimits.queue, type=_count, help="rows that may wait, else dropped")
     parser.add_argument("--drain-seconds", default=20.0, type=_seconds, help="for answering after SIGTERM")
     parser.add_argument("--grace-seconds", default=0.3, type=_seconds, help="connections taken after SIGTERM")
+    parser.add_argument("--drill", default=0.0, type=_share, help="share that fails on purpose, to rehearse a rollback")
     return parser
 
 
@@ -141,3 +148,10 @@ def _seconds(text: str) -> float:
     if not 0 <= seconds < 86_400:
         raise argparse.ArgumentTypeError("must be seconds of less than a day")
     return seconds
+
+
+def _share(text: str) -> float:
+    share = float(text)
+    if not 0 <= share <= 1:
+        raise argparse.ArgumentTypeError("must be a share from 0 to 1")
+    return share
