@@ -22,10 +22,11 @@ setup: .venv/.ready ## Make .venv from the locked requirements (every other task
 services: ## Install what tests and benchmarks need from Debian's packages: Chromium, wrk
 	@requirements/services
 
-demo: setup .venv-serving/.ready ## Replay a real data set, ingest it, train models, promote the best; SOURCE=online_retail, DATA=its folder, ASK=1
+demo: setup .venv-serving/.ready ## Replay a real data set, ingest it, train models, serve the best; SOURCE=online_retail, DATA=its folder, ASK=1
 	@$(BIN)/churn demo $(if $(SOURCE),--source "$(SOURCE)") $(if $(DATA),--data "$(DATA)") $(if $(ASK),--ask)
 
 demo-clean: ## Stop what the demo started and remove what it made
+	@if [ -x $(BIN)/churn ] && [ -d .churn/zenml ]; then $(BIN)/churn serve stop; fi
 	@if [ -x $(BIN)/churn ]; then $(BIN)/churn vault stop; fi
 	@rm -rf .churn .zen
 

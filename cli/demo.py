@@ -1,4 +1,4 @@
-"""`churn demo`: a real data set from upload to compared models, on one machine."""
+"""`churn demo`: a real data set from upload to a model that answers, on one machine."""
 
 import os
 from datetime import datetime, timedelta
@@ -30,7 +30,7 @@ def demo(
     hours: Annotated[int, typer.Option(min=1, help="Hours at the end of the set that are taken one by one.")] = HOURS,
     ask: Annotated[bool, typer.Option("--ask", help="Leave the approval for production to you.")] = False,
 ) -> None:
-    """Upload a real data set, ingest it (the past at once, the last days hour by hour), train models and promote one.
+    """Upload a real data set, ingest it (the past at once, the last days hour by hour), train models, serve one.
 
     Doing it again finds everything ingested; after an interruption it goes on where it was.
     """
@@ -48,6 +48,7 @@ def _run(settings: Settings, root: Path, name: str, data: Path | None, hours: in
     from churn.sources.registry import open_source
     from cli.demo_models import print_models, train
     from cli.demo_promotion import print_promoted, promote_best
+    from cli.demo_serving import print_served, put_behind_api, take_a_failing_canary_back
     from cli.demo_stages import shown_stages
     from cli.demo_summary import log_file, print_places, print_summary
     from cli.zen import alone_with_store, prepare_zenml
@@ -79,14 +80,23 @@ def _run(settings: Settings, root: Path, name: str, data: Path | None, hours: in
         with stages.stage("features and models"):
             models = train(settings)
         if not ask:
-            with stages.stage("the best one to staging, approved, to production"):
+            with stages.stage("the best one to staging, and approved for production"):
                 promoted = promote_best(models, ask=False)
     if ask:  # ZenML asks on the terminal too, where a bar would be in the way
         promoted = promote_best(models, ask=True)
+    served = None
+    if promoted.stopped is None:
+        with shown_stages() as stages:
+            with stages.stage("behind the prediction API, and into production"):
+                deployment = put_behind_api(promoted.version)
+            with stages.stage("a canary that fails on purpose, for real customers"):
+                served = take_a_failing_canary_back(deployment, promoted, models)
     print_summary(settings, root, source=name, rows=rows, reports=[report for report in reports if report])
     print_models(models)
     print_promoted(promoted, typer.echo)
-    print_places(settings, root, models.cards, promoted)
+    if served is not None:
+        print_served(served, typer.echo)
+    print_places(settings, root, models.cards, promoted, served)
 
 
 def _upload(

@@ -1,4 +1,4 @@
-"""The demo's promotion: the best of its models to staging, and with a person's approval to production."""
+"""The demo's promotion: the best of its models to staging, and a person's approval for production."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from churn.errors import ChurnError
-from cli.promote import outcome_of
+from cli.promote import AGREED, outcome_of
 from cli.zen import run_here
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from churn.ledger.entry import Stage
     from cli.demo_models import Models
 
 POLL = 0.5
@@ -22,16 +21,15 @@ POLL = 0.5
 
 @dataclass(frozen=True)
 class Promoted:
-    """Where the best model went.
+    """How far the best model came.
 
     Attributes:
-        stopped: why it went no further; none where it is in production.
+        stopped: why it went no further; none where it may go to production.
         evidence: pages of the evidence, in the order of the stages.
     """
 
     version: str
     candidate: str
-    stage: "Stage"
     stopped: str | None
     evidence: "tuple[Path, ...]"
 
@@ -44,18 +42,16 @@ def best_of(models: "Models") -> tuple[str, str]:
 
 
 def promote_best(models: "Models", *, ask: bool) -> Promoted:
-    """Promote to staging, then to production with an approval, given here unless `ask` leaves it to the user.
+    """Promote to staging, then have it approved for production, here unless `ask` leaves that to the user.
 
-    What an earlier demo has promoted stays; a gate that says no ends the way, and is told.
+    What an earlier demo has done stays; a gate that says no ends the way, and is told.
     """
-    from churn.ledger.standing import standing
     from pipelines.promotion import promote_model
-    from steps.registry import active_ledger
 
     version, candidate = best_of(models)
     stopped, pages = None, []
-    for step, stage in (("none", "staging"), ("staging", "production")):
-        if standing(active_ledger().entries()).stages.get(version, "none") != step:
+    for stage in ("staging", "production"):
+        if _reached(version, stage):
             continue
         asks = stage == "production"
         try:
@@ -65,11 +61,28 @@ def promote_best(models: "Models", *, ask: bool) -> Promoted:
             stopped = str(error)
             break
         pages += _evidence(run.name)
-        if (outcome := outcome_of(run)) != "promoted":
+        if (outcome := outcome_of(run)) not in AGREED:
             stopped = f"the request ended as {outcome}"
             break
-    reached = standing(active_ledger().entries()).stages.get(version, "none")
-    return Promoted(version, candidate, reached, stopped, tuple(pages))
+    return Promoted(version, candidate, stopped, tuple(pages))
+
+
+def _reached(version: str, stage: str) -> bool:
+    """Tell whether a version is where the demo wants it, or an approval on its way there is still good."""
+    from churn.ledger.errors import DecisionRefused
+    from churn.ledger.standing import standing
+    from churn.promotion.rules import approval_of
+    from steps.registry import active_ledger
+
+    entries = active_ledger().entries()
+    present = standing(entries).stages.get(version, "none")
+    if present in ("production", "archived") or stage == "staging":
+        return present != "none"
+    try:
+        approval_of(entries, version)
+    except DecisionRefused:
+        return False
+    return True
 
 
 @contextmanager
@@ -110,9 +123,13 @@ def _evidence(run: str) -> "list[Path]":
 
 
 def print_promoted(promoted: Promoted, say: Callable[[str], None]) -> None:
-    """Say where the best model is, and why it went no further."""
+    """Say where the best model is, or why it went no further."""
+    from churn.ledger.standing import standing
+    from steps.registry import active_ledger
+
+    stage = standing(active_ledger().entries()).stages.get(promoted.version, "none")
     name = promoted.candidate.replace("_", " ")
     if promoted.stopped is None:
-        say(f"version {promoted.version} ({name}) is in {promoted.stage}; churn ledger show tells how it came there")
+        say(f"version {promoted.version} ({name}) is in {stage}; churn ledger show tells how it came there")
     else:
-        say(f"version {promoted.version} ({name}) stays in {promoted.stage}: {promoted.stopped}")
+        say(f"version {promoted.version} ({name}) stays in {stage}: {promoted.stopped}")

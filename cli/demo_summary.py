@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from churn.ingestion.report import IngestReport
     from cli.demo_promotion import Promoted
+    from cli.demo_serving import Served
 
 
 def log_file(root: Path) -> Path:
@@ -56,7 +57,9 @@ def print_summary(settings: Settings, root: Path, *, source: str, rows: int, rep
         typer.echo(line)
 
 
-def print_places(settings: Settings, root: Path, cards: Mapping[str, Path], promoted: "Promoted") -> None:
+def print_places(
+    settings: Settings, root: Path, cards: Mapping[str, Path], promoted: "Promoted", served: "Served | None"
+) -> None:
     """Print where everything is and what can be done next.
 
     Args:
@@ -64,8 +67,9 @@ def print_places(settings: Settings, root: Path, cards: Mapping[str, Path], prom
         root: the project.
         cards: the model card of each candidate.
         promoted: the best version and the pages of its evidence.
+        served: where it answers, if it does.
     """
-    places = _places(settings, root, cards, promoted)
+    places = _places(settings, root, cards, promoted) | _api(served)
     width = max(map(len, places))
     typer.echo()
     for label, where in places.items():
@@ -109,7 +113,18 @@ def _places(settings: Settings, root: Path, cards: Mapping[str, Path], promoted:
         "make it again": f"{_command('churn')} reproduce {promoted.version}",
         "decisions": f"{_command('churn')} versions; {_command('churn')} ledger show; {_command('churn')} status",
         "every hour": f"{_command('churn')} ingest --every 1h",
-        "stop": f"{_command('churn')} vault stop (all else ends by itself); make demo-clean removes everything",
+    }
+
+
+def _api(served: "Served | None") -> dict[str, str]:
+    """Say where the API is and how all this ends."""
+    stop = f"{_command('churn')} vault stop"
+    if served is None:
+        return {"stop": f"{stop} (all else ends by itself); make demo-clean removes everything"}
+    return {
+        "prediction API": f"curl -s {served.url}/metadata; docs at {served.url}/docs",
+        "rehearse again": f"{_command('churn')} drill (needs traffic); {_command('churn')} serve status",
+        "stop": f"{_command('churn')} serve stop; {stop}; make demo-clean removes everything",
     }
 
 

@@ -42,21 +42,13 @@ def status(as_json: JsonOption = False) -> None:
 @app.command()
 def start() -> None:
     """Serve what the ledger has in production; a rollout that was cut short is cleared away."""
-    place, deployment = _active()
-    from churn.ledger.standing import standing
-    from seldon.rollout.reconcile import reconcile
-    from stacks.deployer import active_deployer
-    from steps.plan_rollout import opened
-    from steps.registry import active_ledger
+    _, deployment = _active()
+    from steps.serve import serve_production
 
-    now = standing(active_ledger().entries())
-    version = now.holder("production")
+    version = serve_production()
     if version is None:
         typer.echo("no version is in production; churn deploy VERSION brings one there")
         raise typer.Exit(1)
-    server = active_deployer().server(version, opened(version, now.digests.get(version)))
-    with deployment.claimed():
-        reconcile(deployment, place, server, active_settings().deployment.ready_seconds)
     typer.echo(f"version {version} answers at {deployment.gateway_url()}/api/v1.0/predictions")
 
 
@@ -72,10 +64,9 @@ def _active() -> "tuple[Place, Deployment]":
     prepare_zenml(project_root(), verbosity="CRITICAL")
     settings = active_settings().deployment
     from seldon.rollout.plan import Place
-    from stacks.deployer import active_deployer
+    from steps.serve import active_deployment
 
-    place = Place(namespace=settings.namespace, deployment=settings.name)
-    return place, active_deployer().deployment(place)
+    return Place.of(settings), active_deployment(settings)
 
 
 def _plain(state: object) -> object:

@@ -39,7 +39,7 @@ def drill(failing: float) -> RolloutOutcome:
     deploying = settings.deployment
     plan = RolloutPlan(
         rollout=f"drill-{uuid.uuid4()}",
-        place=Place(namespace=deploying.namespace, deployment=deploying.name),
+        place=Place.of(deploying),
         candidate=stable.model_copy(update={"drill": failing}),
         approval=0,
         stable=stable,

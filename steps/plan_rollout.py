@@ -37,7 +37,7 @@ def plan_rollout(version: str) -> Annotated[RolloutPlan, "plan"]:
         deployer = active_deployer()
         plan = RolloutPlan(
             rollout=str(run.id),
-            place=Place(namespace=settings.deployment.namespace, deployment=settings.deployment.name),
+            place=Place.of(settings.deployment),
             candidate=deployer.server(version, candidate),
             approval=approval.sequence,
             stable=deployer.server(replaces, stable) if replaces and stable else None,

@@ -30,7 +30,7 @@ def roll_back(to: str | None) -> str:
         ChurnError: the version cannot be served; what serves goes on.
     """
     settings = active_settings().deployment
-    place = Place(namespace=settings.namespace, deployment=settings.name)
+    place = Place.of(settings)
     deployment = active_deployer().deployment(place)
     try:
         with deployment.claimed():

@@ -5,7 +5,7 @@ from pydantic import Field
 from churn.bundle.manifest import GoldenRow
 from churn.frozen import Frozen
 from churn.rollout.baseline import Promise
-from churn.rollout.deploying import Name, Strategy
+from churn.rollout.deploying import DeploymentSettings, Name, Strategy
 from churn.rollout.settings import RolloutSettings
 from seldon.gateway.state import Server
 
@@ -15,6 +15,11 @@ class Place(Frozen):
 
     namespace: Name
     deployment: Name
+
+    @classmethod
+    def of(cls, settings: DeploymentSettings) -> "Place":
+        """Return the name of an environment's deployment."""
+        return cls(namespace=settings.namespace, deployment=settings.name)
 
     def __str__(self) -> str:
         """Return both names as in the path."""

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import urllib.request
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -148,6 +149,7 @@ def demo(project_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     yield Demo(root, command, environment, done.stdout, done.stderr)
+    subprocess.run([*command[:3], "serve", "stop"], cwd=root, env=environment, capture_output=True, check=True)
     stop_server(root / EMBEDDED_STATE)
 
 
@@ -161,7 +163,9 @@ def test_on_a_pipe_the_demo_says_a_line_for_each_stage_and_the_log_the_rest(demo
         "the past until 1998-06-30 22",
         "the last 2 hours, one by one",
         "features and models",
-        "the best one to staging, approved, to production",
+        "the best one to staging, and approved for production",
+        "behind the prediction API, and into production",
+        "a canary that fails on purpose, for real customers",
     ]
     assert sum(line["event"] == "ingested" for line in lines) == 3
 
@@ -180,6 +184,17 @@ def test_the_demo_accounts_for_every_row_and_names_the_report_of_the_backlog(dem
 def test_the_demo_brings_its_best_model_to_production_and_names_the_evidence(demo: Demo) -> None:
     assert re.search(r"^version \d \(logistic regression\) is in production;", demo.stdout, re.MULTILINE)
     assert "The gate lets it pass" in (demo.root / demo.places["evidence"]).read_text()
+
+
+def test_the_demo_serves_its_model_and_takes_a_failing_canary_back_unnoticed(demo: Demo) -> None:
+    assert re.search(r"^the failing canary was taken back after [\d,]+ requests of", demo.stdout, re.MULTILINE)
+    asked = re.search(r"^meanwhile ([\d,]+) requests of real customers, 0 of them failed$", demo.stdout, re.MULTILINE)
+    assert asked
+    assert int(asked[1].replace(",", "")) > 500
+    url = re.search(r"curl -s (\S+)/metadata", demo.stdout)
+    assert url
+    with urllib.request.urlopen(f"{url[1]}/metadata", timeout=10) as answer:
+        assert answer.headers["x-churn-track"] == "stable"
 
 
 def test_a_demo_that_is_stopped_says_how_to_go_on(demo: Demo) -> None:
