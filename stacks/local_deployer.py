@@ -50,6 +50,7 @@ class LocalDeployer(SeldonDeployer):
             GatewaySettings(
                 port=self.config.port,
                 landing=landing.rstrip("/"),
+                record_seconds=3 * self.config.log_seconds + 3,
                 server_options=("--log-seconds", str(self.config.log_seconds)),
             ),
             expected,

@@ -37,6 +37,7 @@ def drill(failing: float) -> RolloutOutcome:
     bundle, deployer = opened(version, now.digests.get(version)), active_deployer()
     stable = deployer.server(version, bundle)
     deploying = settings.deployment
+    customers = tuple(step for step in settings.rollout.steps if step.weight)  # copies would end it before anybody asks
     plan = RolloutPlan(
         rollout=f"drill-{uuid.uuid4()}",
         place=Place.of(deploying),
@@ -46,7 +47,7 @@ def drill(failing: float) -> RolloutOutcome:
         strategy="canary",
         promise=Promise(),
         golden=(),
-        settings=settings.rollout,
+        settings=settings.rollout.model_copy(update={"steps": customers}),
         baseline_hours=deploying.baseline_hours,
         peek_seconds=deploying.peek_seconds,
         smoke_seconds=deploying.smoke_seconds,

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -151,7 +151,8 @@ class LocalDeployment:
         """Return the predictions asked for since then, one row each; see `seldon.gateway.requests`."""
         from seldon.gateway.requests import requests
 
-        return requests(self.folder, self._predictions, since, self.clock())
+        within = timedelta(seconds=self.settings.record_seconds)
+        return requests(self.folder, self._predictions, since, self.clock(), within)
 
     def predictions(self, since: datetime) -> "pl.DataFrame":
         """Return what the servers wrote down since then, one row a request and track; the copies of a mirror too."""

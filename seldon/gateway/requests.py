@@ -8,9 +8,6 @@ from churn.rollout.requests import REQUESTS
 from seldon.gateway.folder import DeploymentFolder
 from seldon.gateway.prediction_log import PredictionLog
 
-ARRIVES_WITHIN = timedelta(seconds=30)
-"""How long the record of a prediction may take to the log; servers roll their files more often than that."""
-
 _ACCESS = pl.Schema(
     {
         "at": pl.String(),
@@ -29,19 +26,21 @@ _ACCESS = pl.Schema(
 )
 
 
-def requests(folder: DeploymentFolder, log: PredictionLog, since: datetime, now: datetime) -> pl.DataFrame:
+def requests(
+    folder: DeploymentFolder, log: PredictionLog, since: datetime, now: datetime, within: timedelta
+) -> pl.DataFrame:
     """Return one row a prediction asked for, in their order, as `churn.rollout` reads them.
 
     `failed` is everything but a good answer by the assigned track at its first attempt: also a rescue by the other
     track, and a 4xx, which clients cause on both tracks alike. A request that was mirrored has a second row, of the
     canary at weight nought; a copy without a record has failed. The frame ends before the first request whose record
-    may still be on its way to the prediction log, so that failures, which need none, do not arrive ahead of the rest.
+    may still be on its way to the prediction log (`within` that time), so that failures, which need none, do not arrive ahead of the rest.
     """
     asked, records = _access(folder, since), log.records(since, now)
     joined = asked.join(records, on=["request_id", "track"], how="left", maintain_order="left")
     both = pl.concat([joined, _copies(asked, records)], how="diagonal").sort("at", maintain_order=True)
     due = ~pl.col("failed") | pl.col("copy").fill_null(False)
-    awaited = both.filter(due & pl.col("score").is_null() & (pl.col("at") > now - ARRIVES_WITHIN))
+    awaited = both.filter(due & pl.col("score").is_null() & (pl.col("at") > now - within))
     if awaited.height:
         both = both.filter(pl.col("at") < awaited["at"].min())
     return both.select(REQUESTS.names())

@@ -15,6 +15,11 @@ class GatewaySettings(Frozen):
     server: tuple[str, ...] = Field(
         default=(), description="begin of the servers' command; by default the serving environment beside the checkout"
     )
+    record_seconds: float = Field(
+        default=30.0,
+        gt=0,
+        description="longest way of a prediction's record to the landing zone; later it counts as lost",
+    )
     server_options: tuple[str, ...] = Field(default=(), description="further options of every server's command")
     server_memory_mb: int = Field(
         default=4096, gt=0, description="address space of one server; beyond it the server fails, not the machine"
