@@ -57,7 +57,7 @@ def _run(settings: Settings, root: Path, name: str, data: Path | None, hours: in
         os.environ["CHURN_DATA"] = str(data.resolve())
     source = open_source(name, data if name == "mapped" else None)
     zone = LandingZone(settings.landing.url)
-    unshown = ["alert"] if ask else ["alert", "approval_needed"]
+    unshown = ["alert", "rolled_back"] if ask else ["alert", "rolled_back", "approval_needed"]
     configure_logging(json=False, level="warning", file=log_file(root), unshown=unshown)
     prepare_zenml(root, verbosity="CRITICAL")
     with shown_stages() as stages:

@@ -34,7 +34,8 @@ def requests(
     `failed` is everything but a good answer by the assigned track at its first attempt: also a rescue by the other
     track, and a 4xx, which clients cause on both tracks alike. A request that was mirrored has a second row, of the
     canary at weight nought; a copy without a record has failed. The frame ends before the first request whose record
-    may still be on its way to the prediction log (`within` that time), so that failures, which need none, do not arrive ahead of the rest.
+    may still be on its way to the prediction log, `within` that time, so that failures, which need none, do not arrive
+    ahead of the rest.
     """
     asked, records = _access(folder, since), log.records(since, now)
     joined = asked.join(records, on=["request_id", "track"], how="left", maintain_order="left")

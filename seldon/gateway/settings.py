@@ -18,7 +18,7 @@ class GatewaySettings(Frozen):
     record_seconds: float = Field(
         default=30.0,
         gt=0,
-        description="longest way of a prediction's record to the landing zone; later it counts as lost",
+        description="longest way of a record to the landing zone; after that it is lost",
     )
     server_options: tuple[str, ...] = Field(default=(), description="further options of every server's command")
     server_memory_mb: int = Field(
