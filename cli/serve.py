@@ -54,9 +54,10 @@ def start() -> None:
 
 @app.command()
 def stop() -> None:
-    """End every process of the deployment; churn serve start brings it back."""
+    """End every process of the deployment; churn serve start brings it back, and a rollout has to end first."""
     place, deployment = _active()
-    deployment.stop()
+    with deployment.claimed():
+        deployment.stop()
     typer.echo(f"{place}: stopped")
 
 

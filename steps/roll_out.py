@@ -30,7 +30,7 @@ def roll_out(plan: RolloutPlan) -> Annotated[RolloutOutcome, "rollout"]:
 
     Raises:
         RolloutRuns: another rollout of this deployment runs.
-        DecisionRefused: somebody changed production meanwhile; the canary is taken away.
+        DecisionRefused: somebody changed production since the plan was made; a canary is taken away.
     """
     source = f"{get_step_context().pipeline_run.name} roll_out"
     with failing_closed(source, "deployment_failed"):
@@ -39,6 +39,7 @@ def roll_out(plan: RolloutPlan) -> Annotated[RolloutOutcome, "rollout"]:
         deployment = deployer.deployment(plan.place, bundle_scores({candidate.digest: candidate.bundle}))
         rollout = Rollout(deployment, plan, cost=lambda began: _cost(deployer, plan, began), watch=watchers.tell)
         with deployment.claimed():
+            _require_approval(approval_of(active_ledger().entries(), candidate.version).sequence, plan)
             outcome = rollout.run()
             if outcome.ending == "passed":
                 rollout.finish(lambda: _set_production(plan, outcome))
@@ -85,8 +86,8 @@ def _set_production(plan: RolloutPlan, outcome: RolloutOutcome) -> None:
 def _require_approval(found: int, plan: RolloutPlan) -> None:
     if found != plan.approval:
         raise DecisionRefused(
-            f"version {plan.candidate.version}: approved anew by entry {found} while it was rolled out under entry "
-            f"{plan.approval}; deploy it again"
+            f"version {plan.candidate.version}: approved anew by entry {found} since its rollout under entry {plan.approval} "
+            f"was planned; deploy it again"
         )
 
 

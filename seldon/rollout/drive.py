@@ -13,7 +13,7 @@ from churn.rollout.counters import Counters, Signals
 from churn.rollout.history import Look, look_of, thinned
 from churn.rollout.judge import judge
 from churn.rollout.verdict import RolloutVerdict
-from seldon.deployment import Deployment, DeploymentNotReady
+from seldon.deployment import Deployment, DeploymentNotReady, GenerationRefused
 from seldon.gateway.state import Desired, Server, Track
 from seldon.rollout.outcome import Cost, Ending, Progress, RolloutOutcome
 from seldon.rollout.plan import RolloutPlan
@@ -27,6 +27,11 @@ _ENDINGS: dict[str, Ending] = {
     "INCONCLUSIVE": "inconclusive",
     "INVALID": "invalid",
 }
+_MISSES = 2
+"""Looks in a row at which a canary whose process lives is not ready, before it goes."""
+_CATCHES_UP = timedelta(seconds=30)
+"""Longest wait for the log before a cost is told."""
+
 _End = tuple[Ending, str]
 """How a rollout ended, and why."""
 
@@ -62,6 +67,8 @@ class Rollout:
     _history: list[Look] = field(default_factory=list, init=False)
     _verdicts: dict[int, RolloutVerdict] = field(default_factory=dict, init=False)
     _generation: int | None = field(default=None, init=False)
+    _missed: int = field(default=0, init=False)
+    _met_customers: bool = field(default=False, init=False)
 
     def run(self) -> RolloutOutcome:
         """Bring the candidate to all customers, or take it back; afterwards `finish` makes it stable.
@@ -87,7 +94,7 @@ class Rollout:
             reason=reason,
             began=began,
             ended=self.clock(),
-            cost=self.cost(began) if self.plan.stable and ending != "passed" else Cost(),
+            cost=Cost() if ending == "passed" else self._costs(began),
             verdicts=tuple(self._verdicts.values()),
             history=tuple(thinned(self._history)),
         )
@@ -99,6 +106,7 @@ class Rollout:
             ChurnError: it could not be entered; the candidate is taken away.
         """
         with self._taken_back_on_error():
+            self._require_mine()
             set_production()
         self._apply(stable=self.plan.candidate, canary=None)
 
@@ -107,7 +115,7 @@ class Rollout:
             if self.plan.stable is None:
                 return self._first()
             return self._all_at_once() if self.plan.strategy == "blue_green" else self._climb(began)
-        except (DeploymentNotReady, RolloutOvertaken, UnfitBaseline) as error:
+        except (DeploymentNotReady, GenerationRefused, RolloutOvertaken, UnfitBaseline) as error:
             return "failed", str(error)
 
     def _first(self) -> _End:
@@ -124,6 +132,7 @@ class Rollout:
         if failed:
             return failed
         self._apply(canary=self.plan.candidate, weight=100)
+        self._tell("100 %", 100, "blue/green, without a judge")
         return "passed", "blue/green: its smoke test passed"
 
     def _climb(self, began: datetime) -> _End:
@@ -202,12 +211,29 @@ class Rollout:
     def _signals(self) -> Signals:
         seen = self.deployment.observe()
         if seen is None:
-            return Signals(unhealthy="the deployment cannot be seen")
+            raise RolloutOvertaken(f"{self._name}: somebody stopped it while it was rolled out to")
         canary = seen.canary
-        if canary is None or not canary.ready:
+        if canary is None or canary.restarts:
+            return Signals(unhealthy=seen.fault or "its server died")
+        # When the gateway starts anew, it finds neither server healthy at first, and not both at the same moment.
+        missed = not canary.ready and seen.stable is not None and seen.stable.ready
+        self._missed = self._missed + 1 if missed else 0
+        if self._missed >= _MISSES:
             return Signals(unhealthy=seen.fault or "its server is not ready")
         wrong = canary.digest if canary.digest != self.plan.candidate.digest else None
         return Signals(wrong_digest=wrong)
+
+    def _costs(self, began: datetime) -> Cost:
+        """Return what the canary has cost, once the log has caught up with its end."""
+        if not self._met_customers:
+            return Cost()
+        ended = self.clock()
+        while self.clock() - ended < _CATCHES_UP:
+            last = self.deployment.requests(began)["at"].max()
+            if isinstance(last, datetime) and last > ended:
+                break
+            self.sleep(self.plan.peek_seconds)
+        return self.cost(began)
 
     def withdraw(self, reason: str) -> None:
         """Take the candidate away: at once, and not by a weight of nought."""
@@ -234,6 +260,7 @@ class Rollout:
         desired = self.deployment.desired()
         generation = desired.generation + 1 if desired else 1
         self._generation = generation
+        self._met_customers |= weight > 0
         self.deployment.apply(
             Desired(
                 namespace=self.plan.place.namespace,

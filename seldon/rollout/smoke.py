@@ -15,6 +15,10 @@ _TRIES = 3
 """The quickest counts: the first answer of a process pays for what it loads late."""
 
 
+_DIGITS = 12
+"""Of a digest, in answers that shorten it."""
+
+
 class SmokeTestFailed(ChurnError):
     """A new server does not do what its bundle says."""
 
@@ -58,11 +62,17 @@ def _check(name: str, answer: object, server: Server, golden: Sequence[GoldenRow
         served = str(tags["digest"])
     except (KeyError, IndexError, TypeError, ValueError):
         raise SmokeTestFailed(f"{name}: its answer is no Seldon prediction") from None
-    if not served or not server.digest.startswith(served):
-        raise SmokeTestFailed(f"{name}: serves the bundle {served}, not {server.digest[: len(served) or 12]}")
-    furthest = max((abs(row.score - score) for row, score in zip(golden, scores, strict=False)), default=0.0)
-    if len(scores) != len(golden) or not furthest <= GOLDEN_TOLERANCE:
-        raise SmokeTestFailed(f"{name}: its scores for known inputs differ from the recorded ones by {furthest:.2g}")
+    if len(served) < _DIGITS or not server.digest.startswith(served):
+        raise SmokeTestFailed(f"{name}: serves the bundle {served[:_DIGITS]}, not {server.digest[:_DIGITS]}")
+    if len(scores) != len(golden):
+        raise SmokeTestFailed(f"{name}: answers {len(golden)} known inputs with {len(scores)} scores")
+    off = [abs(row.score - score) for row, score in zip(golden, scores, strict=True)]
+    wrong = [distance for distance in off if not distance <= GOLDEN_TOLERANCE]  # not a number is wrong as well
+    if wrong:
+        raise SmokeTestFailed(
+            f"{name}: {len(wrong)} of {len(off)} scores for known inputs differ from the recorded ones, the first by "
+            f"{wrong[0]:.2g}"
+        )
 
 
 def _ask(
@@ -75,7 +85,7 @@ def _ask(
         connection.request(method, place.path, body, {"Content-Type": "application/json"})
         response = connection.getresponse()
         content = response.read()
-    except OSError as error:
+    except (OSError, http.client.HTTPException) as error:
         raise SmokeTestFailed(f"{name}: does not answer ({type(error).__name__})") from None
     finally:
         connection.close()
