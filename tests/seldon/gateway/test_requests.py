@@ -53,7 +53,8 @@ class Logs:
         (folder / f"churn-{track}-1-{self._files}.jsonl.gz").write_bytes(content[: len(content) - cut])
 
     def read(self, now: timedelta = timedelta(minutes=5), **log: Any) -> pl.DataFrame:
-        return requests(self.folder, PredictionLog(str(self.landing), "churn", **log), NOON, NOON + now)
+        log_of = PredictionLog(str(self.landing), "churn", **log)
+        return requests(self.folder, log_of, NOON, NOON + now, timedelta(seconds=30))
 
 
 @pytest.fixture
