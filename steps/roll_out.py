@@ -86,8 +86,8 @@ def _set_production(plan: RolloutPlan, outcome: RolloutOutcome) -> None:
 def _require_approval(found: int, plan: RolloutPlan) -> None:
     if found != plan.approval:
         raise DecisionRefused(
-            f"version {plan.candidate.version}: approved anew by entry {found} since its rollout was planned, under entry "
-            f"{plan.approval}; deploy it again"
+            f"version {plan.candidate.version}: approved anew by entry {found} since its rollout was planned under "
+            f"entry {plan.approval}; deploy it again"
         )
 
 

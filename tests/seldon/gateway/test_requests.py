@@ -160,3 +160,27 @@ def test_no_log_at_all_is_an_empty_frame(logs: Logs) -> None:
 
     assert frame.height == 0
     assert frame.schema["at"] == pl.Datetime("us", "UTC")
+
+
+def test_a_mirrored_request_has_a_second_row_of_the_canary_and_a_copy_without_a_record_has_failed(logs: Logs) -> None:
+    logs.access(*(logs.line(name, at, weight=0, mirror=True) for at, name in enumerate("ab", 1)))
+    logs.predictions(logs.record("a"), logs.record("b"))
+    logs.predictions(logs.record("a", "canary", score=0.5, latency_ms=2.0), track="canary")
+
+    frame = logs.read().sort("canary", "at")
+
+    assert frame.select("canary", "weight", "failed", "score").rows() == [
+        (False, 0.0, False, 0.25),
+        (False, 0.0, False, 0.25),
+        (True, 0.0, False, 0.5),
+        (True, 0.0, True, None),
+    ]
+    assert frame["seconds"][2] == 0.002
+
+
+def test_the_frame_waits_for_the_record_of_a_copy(logs: Logs) -> None:
+    logs.access(*(logs.line(name, at, weight=0, mirror=True) for at, name in enumerate("ab", 1)))
+    logs.predictions(logs.record("a"), logs.record("b"))
+    logs.predictions(logs.record("a", "canary"), track="canary")
+
+    assert logs.read(now=timedelta(seconds=3)).select("canary").rows() == [(False,), (True,)]
