@@ -9,7 +9,7 @@ unexport PYTHONDONTWRITEBYTECODE VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup services demo demo-clean test test-slow test-spark check format lock pictures
+.PHONY: help setup services demo demo-clean test test-slow test-spark test-seldon check format lock pictures
 
 help: ## List the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,13 +31,16 @@ demo-clean: ## Stop what the demo started and remove what it made
 	@rm -rf .churn .zen
 
 test: setup .venv-serving/.ready ## Run the tests, two at a time
-	@$(BIN)/pytest -n 2 --dist loadfile -m "not slow and not spark" $(ARGS)
+	@$(BIN)/pytest -n 2 --dist loadfile -m "not slow and not spark and not stock" $(ARGS)
 
 test-slow: setup .venv-serving/.ready ## Run the long suites: crashes at random points, simulated years
 	@$(BIN)/pytest -m slow $(ARGS)
 
 test-spark: setup .venv-spark/.ready ## Run the dbt project on Spark and compare it with DuckDB; needs Java 17
 	@CHURN_REQUIRE_SERVICES=1 $(BIN)/pytest -m spark $(ARGS)
+
+test-seldon: setup .venv-serving/.ready .venv-seldon/.ready ## Hold the stock seldon-core microservice and real clients against the prediction server
+	@CHURN_REQUIRE_SERVICES=1 $(BIN)/pytest -m stock $(ARGS)
 
 # pyspark comes as source only; what builds it is locked with the rest.
 .venv-spark/.ready: requirements/spark.lock | setup
@@ -51,6 +54,13 @@ test-spark: setup .venv-spark/.ready ## Run the dbt project on Spark and compare
 .venv-serving/.ready: requirements/serving.lock | setup
 	@$(BIN)/uv --quiet venv --clear --python $(BIN)/python .venv-serving
 	@$(BIN)/uv --quiet pip sync --python .venv-serving/bin/python --require-hashes --compile-bytecode requirements/serving.lock
+	@touch $@
+
+# Four libraries of tracing come as source only; what builds them is locked with the rest.
+.venv-seldon/.ready: requirements/seldon.lock | setup
+	@$(BIN)/uv --quiet venv --clear --python $(BIN)/python .venv-seldon
+	@$(BIN)/uv --quiet pip sync --python .venv-seldon/bin/python --require-hashes --compile-bytecode \
+		--build-constraints requirements/seldon.lock requirements/seldon.lock
 	@touch $@
 
 pictures: setup services ## Take the screenshots of docs/images from the running platform
@@ -72,3 +82,5 @@ lock: setup ## Resolve requirements/*.in again, hashes included
 	@$(LOCK) --upgrade requirements/dev.in --output-file requirements/dev.lock
 	@$(LOCK) --upgrade requirements/serving.in --output-file requirements/serving.lock
 	@$(LOCK) --no-binary pyspark --upgrade requirements/spark.in --output-file requirements/spark.lock
+	@$(LOCK) $(addprefix --no-binary ,flask-opentracing opentracing jaeger-client threadloop) --upgrade \
+		requirements/seldon.in --output-file requirements/seldon.lock

@@ -15,6 +15,7 @@ from seldon.serving import seldon_protocol as seldon
 from seldon.serving.answer import Identity, Scored
 from seldon.serving.columns import Columns, Rows
 from seldon.serving.faults import Fault
+from seldon.serving.limits import Limits
 from seldon.serving.metrics import Metrics, Service
 from seldon.serving.model import Model
 from seldon.serving.prediction_log import Entry, PredictionLog
@@ -27,25 +28,6 @@ Header = tuple[bytes, bytes]
 _JSON: Final = b"application/json"
 _GET: Final = ("GET", "HEAD")
 _DISCARDED: Final = 16
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What the server takes at most.
-
-    Attributes:
-        body: bytes of a request.
-        rows: rows of a request.
-        in_flight: requests accepted and not answered, above which more are refused with 503.
-        seconds: for a body to arrive.
-        drill: share of the requests that fail on purpose, to rehearse a rollback.
-    """
-
-    body: int = 4 * 2**20
-    rows: int = 1_000
-    in_flight: int = 256
-    seconds: float = 10.0
-    drill: float = 0.0
 
 
 @dataclass(frozen=True)

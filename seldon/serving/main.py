@@ -13,10 +13,10 @@ from seldon.serving.metrics import Metrics
 from seldon.serving.model import open_model
 from seldon.serving.options import read_options
 from seldon.serving.prediction_log import PredictionLog
-from seldon.serving.server import Server, complain, process_name
+from seldon.serving.refusal import REFUSED, WRONG_ARGUMENTS, complain
+from seldon.serving.server import Server, process_name
 from seldon.serving.sockets import listen
 
-WRONG_ARGUMENTS, REFUSED = 2, 3
 _SWITCH_SECONDS = 0.0005
 """How long the thread of the log may hold up a request; Python's own 5 ms are several requests."""
 

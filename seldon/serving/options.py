@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seldon.serving.answer import TRACKS, Identity
-from seldon.serving.app import Limits
-from seldon.serving.prediction_log import LogLimits
+from seldon.serving.limits import Limits, LogLimits
 
 _NAMES_OF_SELDON = {"model_uri": "bundle"}
 

@@ -10,7 +10,7 @@ from seldon.serving.columns import MAX_TEXT
 from seldon.serving.model import OUTPUTS, Model
 
 if TYPE_CHECKING:
-    from seldon.serving.app import Limits
+    from seldon.serving.limits import Limits
 
 Schema = dict[str, Any]
 

@@ -20,6 +20,7 @@ import orjson
 from seldon.serving.answer import Identity, Scored
 from seldon.serving.columns import Rows
 from seldon.serving.landing import Landing
+from seldon.serving.limits import LogLimits
 from seldon.serving.metrics import Metrics
 
 _GZIP: Final = 31
@@ -28,23 +29,6 @@ _LEVEL: Final = 1
 _PAUSE: Final = 0.25
 _SLICE: Final = 200
 """Rows encoded before the bytes go through the compressor."""
-
-
-@dataclass(frozen=True)
-class LogLimits:
-    """How much the log holds.
-
-    Attributes:
-        seconds: age at which an object is finished.
-        rows: rows after which it is finished earlier.
-        queue: rows that may wait to be encoded.
-        pending: bytes of finished objects that may wait to be written.
-    """
-
-    seconds: float = 10.0
-    rows: int = 20_000
-    queue: int = 10_000
-    pending: int = 16 * 2**20
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,6 +117,11 @@ def _tensor_rows(tensor: object) -> list[list[Any]]:
 
 
 def write_message(scored: Scored, identity: Identity, puid: str, *, tensor: bool) -> bytes:
+    """Return the answer as JSON."""
+    return orjson.dumps(answer_message(scored, identity, puid, tensor=tensor))
+
+
+def answer_message(scored: Scored, identity: Identity, puid: str, *, tensor: bool) -> dict[str, Any]:
     """Return the answer: the probabilities to stay and to churn of each row, and which rows are to be contacted."""
     pairs = [[1.0 - score, score] for score in scored.scores]
     if tensor:
@@ -129,9 +134,7 @@ def write_message(scored: Scored, identity: Identity, puid: str, *, tensor: bool
         {"key": "churn_contacted", "type": "COUNTER", "value": sum(scored.contacted)},
         {"key": "churn_latency_ms", "type": "TIMER", "value": scored.latency_ms},
     ]
-    return orjson.dumps(
-        {"data": data, "meta": {"puid": puid, "tags": _tags(identity, scored.contacted), "metrics": metrics}}
-    )
+    return {"data": data, "meta": {"puid": puid, "tags": _tags(identity, scored.contacted), "metrics": metrics}}
 
 
 def _tags(identity: Identity, contacted: list[bool] | None = None) -> dict[str, Any]:

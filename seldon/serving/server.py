@@ -5,7 +5,6 @@ import json
 import os
 import signal
 import socket
-import sys
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -103,8 +102,3 @@ class Server(uvicorn.Server):
 def process_name() -> str:
     """Return a name that no other process of this deployment had: a container's process id is always the same."""
     return f"{os.getpid()}-{time.time_ns() // 1_000_000:x}"
-
-
-def complain(message: str) -> None:
-    """Say in one line on stderr why the process ends."""
-    print(f"churn serving: {message}", file=sys.stderr)

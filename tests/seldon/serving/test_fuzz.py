@@ -16,7 +16,8 @@ from schemathesis.specs.openapi.checks import (
 
 from churn.bundle.bundle import Bundle
 from seldon.serving.answer import Identity
-from seldon.serving.app import App, Limits
+from seldon.serving.app import App
+from seldon.serving.limits import Limits
 from seldon.serving.metrics import Metrics
 from seldon.serving.model import open_model
 from tests.seldon.serving.cases import INFER, NAMES, OBJECT, PREDICT, ROW, inputs, ndarray

@@ -12,9 +12,10 @@ from churn.settings import LandingSettings
 from seldon.serving.answer import Identity, Scored
 from seldon.serving.columns import Columns
 from seldon.serving.landing import Folder
+from seldon.serving.limits import LogLimits
 from seldon.serving.metrics import Metrics
 from seldon.serving.model import open_model
-from seldon.serving.prediction_log import Entry, LogLimits, PredictionLog
+from seldon.serving.prediction_log import Entry, PredictionLog
 from tests.seldon.serving.cases import NAMES, PREDICT, ROW, ndarray
 from tests.seldon.serving.conftest import TOKEN, Serve
 from tests.world import World, world_in

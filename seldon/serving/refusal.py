@@ -1,0 +1,13 @@
+"""How a process ends that cannot serve."""
+
+import sys
+from typing import Final
+
+WRONG_ARGUMENTS: Final = 2
+REFUSED: Final = 3
+"""The bundle is not what it must be."""
+
+
+def complain(message: str) -> None:
+    """Say in one line on stderr why the process ends."""
+    print(f"churn serving: {message}", file=sys.stderr)
