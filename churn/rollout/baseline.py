@@ -12,6 +12,8 @@ from churn.rollout.bets import Array
 from churn.rollout.settings import RolloutSettings
 
 QUANTILES = (0.5, 0.9, 0.99)
+_DISCRETE = 0.1
+"""Share of held-out customers whose score two others had, from which on a model counts as discrete."""
 
 
 class UnfitBaseline(ChurnError):
@@ -55,6 +57,9 @@ class Promise(Frozen):
     score: Shift = Shift()
     contacted: Shift = Shift()
     repeated: Shift = Shift()
+    discrete: bool = False
+    """Whether one of the models gives so few different scores that repeats say nothing: their share grows with the
+    number of customers, and a tree gives few scores to many."""
 
 
 def baseline_of(requests: pl.DataFrame, settings: RolloutSettings) -> Baseline:
@@ -118,10 +123,12 @@ def promise_of(mine: Array, theirs: Array, my_threshold: float, their_threshold:
     for scores in (mine, theirs):
         if not (np.isfinite(scores).all() and scores.min() >= 0 and scores.max() <= 1):
             raise UnfitBaseline("promise: a held-out score is no probability; score the rows with the bundle again")
+    my_repeats, their_repeats = repeats(mine).astype(float), repeats(theirs).astype(float)
     return Promise(
         score=_shift(mine - theirs),
         contacted=_shift((mine >= my_threshold).astype(float) - (theirs >= their_threshold)),
-        repeated=_shift(repeats(mine).astype(float) - repeats(theirs)),
+        repeated=_shift(my_repeats - their_repeats),
+        discrete=max(my_repeats.mean(), their_repeats.mean()) > _DISCRETE,
     )
 
 

@@ -117,6 +117,8 @@ def promotion_terms(settings: RolloutSettings, baseline: Baseline, promise: Prom
 
 def _rollback_terms(settings: RolloutSettings, baseline: Baseline, promise: Promise) -> Iterator[Term]:
     for rule in _RULES:
+        if rule.outcome == "repeated" and promise.discrete:
+            continue
         limit, share = _limit(rule, settings, promise), _share(rule, settings)
         if settings.mode == "strict":
             bet = Bet(rule.side, limit, stable_mean(rule.beyond, baseline))

@@ -3,6 +3,7 @@ import polars as pl
 import pytest
 
 from churn.rollout.baseline import UnfitBaseline, baseline_of, promise_of, repeats
+from churn.rollout.metrics import rollback_terms
 from tests.rollout import SETTINGS, traffic
 
 STABLE = traffic(4_000, weight=0).filter(~pl.col("canary"))
@@ -67,3 +68,15 @@ def test_no_promise_without_probabilities_on_the_same_rows(mine: list[float], th
 
 def test_a_score_repeats_from_the_third_time_on() -> None:
     assert repeats(np.array([0.5, 0.1, 0.5, 0.5, 0.1, 0.5, 0.1])).tolist() == [*[False] * 3, True, False, True, True]
+
+
+def test_repeats_are_no_evidence_about_a_model_that_gives_few_different_scores() -> None:
+    fine, coarse = np.linspace(0.1, 0.9, 500), np.round(np.linspace(0.1, 0.9, 500), 1)
+    baseline = baseline_of(STABLE, SETTINGS)
+
+    among = {
+        promise.discrete: {term.metric for term in rollback_terms(SETTINGS, baseline, promise)}
+        for promise in (promise_of(fine, fine, 0.5, 0.5), promise_of(coarse, fine, 0.5, 0.5))
+    }
+
+    assert among[False] - among[True] == {"constant_score"}
