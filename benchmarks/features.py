@@ -17,15 +17,17 @@ from benchmarks.measure import ROOT, Cost, measured
 
 HOURS = 720
 """Landing hours of the full build: three label windows of a week and what lies before them."""
-OURS, POLARS, PANDAS = "ours, a full build", "Polars by hand", "pandas by hand"
+OURS, POLARS = "ours, a full build", "Polars by hand"
+PANDAS, NUMPY = "plain pandas", "NumPy on packed keys"
 HOUR, DAY = "one hour more, no cutoff touched", "one day more, every cutoff moves"
 PROGRAMS = {
     OURS: "benchmarks.features_ours",
     POLARS: "benchmarks.peers.features_polars",
     PANDAS: "benchmarks.peers.features_pandas",
+    NUMPY: "benchmarks.peers.features_numpy",
 }
 SNAPSHOTS = {HOUR: "hour", DAY: "day"}
-_PLACES = {OURS: "ours", POLARS: "polars", PANDAS: "pandas", HOUR: "hour", DAY: "day"}
+_PLACES = {OURS: "ours", POLARS: "polars", PANDAS: "pandas", NUMPY: "numpy", HOUR: "hour", DAY: "day"}
 PAGE = ROOT / "docs" / "benchmarks.md"
 
 
@@ -48,13 +50,13 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.features", description=__doc__)
     parser.add_argument("--events", type=int, default=10_000_000, help="rows of the lake; fifty a customer")
     parser.add_argument("--rounds", type=int, default=3, help="turns of Polars and ours")
-    parser.add_argument("--peer-rounds", type=int, default=1, help="turns of pandas")
+    parser.add_argument("--peer-rounds", type=int, default=1, help="turns of pandas and NumPy")
     parser.add_argument("--write", action="store_true", help=f"put the tables into {PAGE.relative_to(ROOT)}")
     return parser
 
 
 def _compared(lake: str, folder: Path, rounds: int, peer_rounds: int) -> dict[str, list[Cost]]:
-    turns = [POLARS, OURS, HOUR, DAY] * rounds + [PANDAS] * peer_rounds
+    turns = [POLARS, OURS, HOUR, DAY] * rounds + [PANDAS, NUMPY] * peer_rounds
     costs: dict[str, list[Cost]] = {name: [] for name in dict.fromkeys([OURS, *turns])}
     places = {name: folder / place for name, place in _PLACES.items()}
     for name in turns:
@@ -68,7 +70,7 @@ def _compared(lake: str, folder: Path, rounds: int, peer_rounds: int) -> dict[st
             program = [PROGRAMS[name], lake, str(out)]
         costs[name].append(measured(["-m", *program]))
         _say(f"{name}: {costs[name][-1].cpu:.1f} CPU s, {costs[name][-1].peak:.0f} MiB")
-        if name in (OURS, PANDAS):
+        if name in (OURS, PANDAS, NUMPY):
             made = [str(places[each]) for each in PROGRAMS if places[each].exists()]
             measured(["-m", "benchmarks.features_agree", *made])
     return costs

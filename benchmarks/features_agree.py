@@ -1,7 +1,7 @@
-"""Compares feature tables row by row: `python -m benchmarks.features_agree OURS POLARS [PANDAS]`.
+"""Compares feature tables row by row: `python -m benchmarks.features_agree OURS POLARS [PANDAS [NUMPY]]`.
 
-Polars adds up decimals as ours does, so that every value must be equal; pandas adds up doubles, whose last digits
-depend on the order.
+Polars adds up decimals as ours does, so that every value must be equal; pandas and NumPy add up doubles, whose
+last digits depend on the order.
 """
 
 import json

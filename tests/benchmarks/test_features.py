@@ -1,13 +1,16 @@
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import polars as pl
+import pytest
 from polars.testing import assert_frame_equal
 
 from benchmarks import features
 from benchmarks.measure import Cost
-from benchmarks.peers import features_pandas, features_polars
+from benchmarks.peers import features_numpy, features_pandas, features_polars
 from benchmarks.peers.features_job import SETTINGS
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -38,11 +41,12 @@ def events(rows: int, customers: int) -> pl.DataFrame:
     )
 
 
-def test_pandas_by_hand_makes_the_rows_of_polars_by_hand(tmp_path: Path) -> None:
+@pytest.mark.parametrize("peer", [features_pandas.features, features_numpy.features], ids=["pandas", "numpy"])
+def test_another_program_makes_the_rows_of_polars_by_hand(tmp_path: Path, peer: Callable[..., pd.DataFrame]) -> None:
     rows = events(4_000, customers=150)
     rows.write_parquet(tmp_path / "events.parquet")
 
-    theirs = pl.from_pandas(features_pandas.features([str(tmp_path / "events.parquet")], CUTOFFS, SETTINGS))
+    theirs = pl.from_pandas(peer([str(tmp_path / "events.parquet")], CUTOFFS, SETTINGS))
 
     expected = features_polars.features({"activity": rows.lazy()}, CUTOFFS, SETTINGS)
     assert expected["cutoff"].n_unique() == 3
@@ -57,6 +61,7 @@ def test_costs_are_shown_beside_what_is_wanted() -> None:
         features.OURS: rounds(2, 3, 10),
         features.POLARS: rounds(1, 2, 3),
         features.PANDAS: rounds(12),
+        features.NUMPY: rounds(6),
         features.HOUR: rounds(0.1, 0.1, 0.3),
         features.DAY: rounds(1.5),
     }
@@ -64,5 +69,6 @@ def test_costs_are_shown_beside_what_is_wanted() -> None:
     programs, later = features.programs(costs), features.later(costs)
 
     assert "| ours, a full build | 3.0 | 3.0 | 1000 (≤ 2048) | 1.50 (≤ 1.3) | 0.25 (≤ 0.33) | 3 |" in programs
+    assert "| NumPy on packed keys | 6.0 | 6.0 | 600 | 3.00 | 0.50 | 1 |" in programs
     assert "| one hour more, no cutoff touched | 0.1 | 0.1 | 30 | 3.3% (≤ 3 %) |" in later
     assert "| one day more, every cutoff moves | 1.5 | 1.5 | 150 | 50.0% |" in later
