@@ -7,18 +7,24 @@
     {{ return({'7d': 7, '30d': 30, '90d': 90, 'total': none}) }}
 {%- endmacro %}
 
-{# A number that stands for a customer inside one build: rows are grouped and joined by it several times faster than by
-   the token. Not stored; `customer_keys` tests that no two customers share one. #}
+{# A number of 64 bits made of a value, the same for equal values; rows are grouped and joined by it several times
+   faster than by text. Different values may share one, however rarely. #}
+{% macro fingerprint(value) -%}
+    {{ return(adapter.dispatch('fingerprint')(value)) }}
+{%- endmacro %}
+
+{% macro default__fingerprint(value) -%}
+    hash({{ value }})
+{%- endmacro %}
+
+{% macro spark__fingerprint(value) -%}
+    xxhash64({{ value }})
+{%- endmacro %}
+
+{# The number that stands for a customer inside one build. Not stored; `customer_keys` tests that no two customers share
+   one. #}
 {% macro customer_key(token) -%}
-    {{ return(adapter.dispatch('customer_key')(token)) }}
-{%- endmacro %}
-
-{% macro default__customer_key(token) -%}
-    hash({{ token }})
-{%- endmacro %}
-
-{% macro spark__customer_key(token) -%}
-    xxhash64({{ token }})
+    {{ return(fingerprint(token)) }}
 {%- endmacro %}
 
 {# The value inside a window that looks back from the cutoff over `age` days, else null. #}
