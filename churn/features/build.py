@@ -49,7 +49,7 @@ def build_features(
         settings: cutoffs, population and label.
         lake_url: where the rollups and the feature table are kept.
         dbt_dir: the dbt project.
-        work_dir: folder for temporary files, up to thrice the size of the rollups; each build makes one of its own below.
+        work_dir: folder for temporary files, up to thrice the size of the rollups; each build makes its own below.
         clock: the time now, in UTC.
 
     Raises:

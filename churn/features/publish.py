@@ -50,7 +50,9 @@ def export(database: "DuckDBPyConnection", recipe: Recipe, day: date, folder: Pa
     file = folder / f"{TABLE}-{day}.parquet"
     columns = ", ".join((CUSTOMER, *recipe.columns, LABEL))
     rows = f"select {columns} from {TABLE} where {CUTOFF} = date '{day}' order by {CUSTOMER}"
-    database.execute(f"copy ({rows}) to {text(str(file))} (format parquet, compression zstd, compression_level 1)")
+    # A dictionary would hold one zero for 0.0 and -0.0, whichever came first.
+    options = "format parquet, compression zstd, compression_level 1, dictionary_size_limit 1"
+    database.execute(f"copy ({rows}) to {text(str(file))} ({options})")
     return file
 
 
