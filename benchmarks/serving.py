@@ -1,4 +1,4 @@
-"""What a prediction costs: `python -m benchmarks.serving [--rounds N] [--seconds S] [--candidate NAME]`.
+"""What a prediction costs: `python -m benchmarks.serving`; `--write` puts the table into docs/benchmarks.md.
 
 Every server gets one worker and the same requests from `wrk`, eight at a time; all take turns in every round, so that
 a busy moment of the machine hits all of them. CPU is what the server's processes used, by /proc, for each request.
@@ -7,25 +7,28 @@ a busy moment of the machine hits all of them. CPU is what the server's processe
 import argparse
 import http.client
 import json
+import os
+import pickle
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import psutil
 
 from benchmarks import frames
+from benchmarks.contender import Contender, Material
 from benchmarks.measure import ROOT
-from benchmarks.tables import table
-from churn.bundle.bundle import Bundle
+from benchmarks.serving_peers import peers
+from benchmarks.tables import circumstances, table, written
 from churn.bundle.write import write_bundle
 from churn.evaluation.settings import EvaluationSettings
 from churn.training.judge import judge
@@ -36,6 +39,8 @@ FEATURES = 88
 """As many as `customer_snapshots` has."""
 SIZES = (1, 100)
 CONNECTIONS = 8
+OURS, CONSTANT = "ours", "a constant, same server"
+PAGE = ROOT / "docs" / "benchmarks.md"
 PYTHON = ROOT / ".venv-serving" / "bin" / "python"
 _SCRIPT = """
 wrk.method = "POST"
@@ -47,24 +52,6 @@ function done(summary, latency, requests)
     summary.requests, failed, latency:percentile(50), latency:percentile(99)))
 end
 """
-
-
-@dataclass(frozen=True)
-class Contender:
-    """A server that takes part.
-
-    Attributes:
-        command: starts it on a port.
-        body: the request for a number of rows.
-        logs: whether it has a prediction log, so that what that dropped belongs beside its cost.
-    """
-
-    name: str
-    command: Callable[[int], Sequence[str]]
-    body: Callable[[int], Mapping[str, Any]]
-    path: str = "/api/v1.0/predictions"
-    ready: str = "/health/ping"
-    logs: bool = False
 
 
 @dataclass
@@ -80,32 +67,30 @@ class Figures:
     failed: int = 0
 
 
-def contenders(bundle: Bundle, log: Path) -> list[Contender]:
-    """Return who takes part, ours first."""
-    names = [feature.name for feature in bundle.manifest.catalogue]
-    golden = [[row.inputs[name] for name in names] for row in bundle.manifest.golden]
-
-    def ndarray(rows: int) -> Mapping[str, Any]:
-        return {"data": {"names": names, "ndarray": [golden[i % len(golden)] for i in range(rows)]}}
+def contenders(material: Material) -> list[Contender]:
+    """Return who takes part without any peer, ours first."""
+    bundle = material.bundle
 
     def ours(port: int, *options: str) -> list[str]:
         identity = ["--bundle", str(bundle.path), "--digest", bundle.digest, "--version", "1"]
         return [str(PYTHON), "-m", "seldon.serving", *identity, "--port", str(port), *options]
 
+    log = str(material.folder / "log")
     return [
-        Contender("ours", lambda port: ours(port, "--log-to", str(log)), ndarray, logs=True),
-        Contender("ours, without the log", ours, ndarray),
+        Contender(OURS, lambda port: ours(port, "--log-to", log), material.ndarray, logs=True),
+        Contender("ours, without the log", ours, material.ndarray),
         Contender(
-            "a constant, same server",
+            CONSTANT,
             lambda port: [str(PYTHON), "-m", "benchmarks.peers.constant_server", str(port)],
-            ndarray,
+            material.ndarray,
+            first=None,
             ready="/",
         ),
     ]
 
 
-def make_bundle(folder: Path, candidate: str) -> Bundle:
-    """Train one candidate on seeded rows."""
+def make_material(folder: Path, candidate: str) -> Material:
+    """Train one candidate on seeded rows; what is asked are golden rows whose categories are all known."""
     settings = TrainingSettings(
         candidates=(candidate,),
         evaluation=EvaluationSettings(bootstrap_rounds=20, importance_rows=100, importance_rounds=1),
@@ -115,14 +100,23 @@ def make_bundle(folder: Path, candidate: str) -> Bundle:
     trained = list(train_candidates(splits, catalogue, settings))
     report = judge(trained, splits, catalogue, settings)
     [chosen] = [model for model in trained if model.name == candidate]
-    return write_bundle(folder / "bundle", chosen, splits, report, settings, frames.lineage(splits))
+    bundle = write_bundle(folder / "bundle", chosen, splits, report, settings, frames.lineage(splits))
+    pipeline = folder / "pipeline.pickle"
+    pipeline.write_bytes(pickle.dumps(chosen.pipeline))
+    categories = [feature.name for feature in bundle.manifest.catalogue if feature.kind == "categorical"]
+    golden = [row for row in bundle.manifest.golden if all(row.inputs[name] is not None for name in categories)]
+    names = [feature.name for feature in bundle.manifest.catalogue]
+    rows = [[row.inputs[name] for name in names] for row in golden]
+    return Material(bundle, pipeline, names, rows, golden[0].score, folder)
 
 
 @contextmanager
 def running(contender: Contender, port: int) -> Iterator[tuple[psutil.Process, float]]:
     """Start a server and wait until it answers; gives its process and the seconds that took."""
     begun = time.perf_counter()
-    process = psutil.Popen(contender.command(port), cwd=ROOT, stdout=subprocess.DEVNULL)
+    process = psutil.Popen(
+        contender.command(port), cwd=ROOT, stdout=subprocess.DEVNULL, env={**os.environ, **contender.environ}
+    )
     try:
         while not _answers(port, contender.ready):
             if process.poll() is not None or time.perf_counter() - begun > 120:
@@ -130,27 +124,30 @@ def running(contender: Contender, port: int) -> Iterator[tuple[psutil.Process, f
             time.sleep(0.01)
         yield process, time.perf_counter() - begun
     finally:
-        for child in process.children(recursive=True):
-            child.terminate()
-        process.terminate()
-        process.wait(30)
+        family = [process, *process.children(recursive=True)] if process.is_running() else []
+        for member in family:
+            member.terminate()
+        for member in psutil.wait_procs(family, timeout=10)[1]:
+            member.kill()
 
 
 def _answers(port: int, path: str) -> bool:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
         connection.request("GET", path)
-        return connection.getresponse().status < 500
+        return connection.getresponse().status < 300
     except OSError:
         return False
     finally:
         connection.close()
 
 
-def measure(contender: Contender, port: int, folder: Path, seconds: float, into: Figures) -> None:
-    """Measure one contender once."""
+def measure(contender: Contender, material: Material, port: int, seconds: float, into: Figures) -> None:
+    """Measure one contender once, after a look at whether it answers right."""
+    folder = material.folder
     with running(contender, port) as (process, cold):
         into.cold.append(cold)
+        _check(contender, material, port)
         for size in SIZES:
             body = folder / f"{size}.json"
             body.write_text(json.dumps(contender.body(size)))
@@ -169,6 +166,20 @@ def measure(contender: Contender, port: int, folder: Path, seconds: float, into:
             into.dropped.append(_share_dropped(port))
         family = [process, *process.children(recursive=True)]
         into.memory.append(sum(member.memory_info().rss for member in family) / 2**20)
+
+
+def _check(contender: Contender, material: Material, port: int) -> None:
+    """Refuse to measure what does not score as the bundle does."""
+    content = json.dumps(contender.body(1)).encode()
+    url = f"http://127.0.0.1:{port}{contender.path}"
+    asked = urllib.request.Request(url, content, {"content-type": "application/json"})
+    try:
+        with urllib.request.urlopen(asked, timeout=30) as response:
+            answer = json.load(response)
+    except urllib.error.HTTPError as error:
+        raise RuntimeError(f"{contender.name}: {error.status} {error.read()[:300]!r}") from None
+    if contender.first is not None and abs(contender.first(answer) - material.score) > 1e-4:
+        raise RuntimeError(f"{contender.name}: scores {contender.first(answer)}, the bundle {material.score}")
 
 
 def _share_dropped(port: int) -> float:
@@ -193,14 +204,14 @@ def _cpu(process: psutil.Process) -> float:
 
 def rows_of(figures: Mapping[str, Figures], floor: Mapping[str, float]) -> str:
     """Lay the medians out."""
-    head = ["server", *(f"CPU ms, {size} rows" for size in SIZES), "× constant"]
+    head = ["server", *(f"CPU ms, {size} rows" for size in SIZES), "× ours", "× constant"]
     head += [f"p{share} ms, {size} rows" for size in SIZES for share in (50, 99)] + [
         "MiB",
         "ready s",
         "failed",
         "log dropped",
     ]
-    constant = statistics.median(figures["a constant, same server"].cpu[1])
+    ours, constant = (statistics.median(figures[name].cpu[1]) for name in (OURS, CONSTANT))
     rows = []
     for name, figure in figures.items():
         cpu = [statistics.median(figure.cpu[size]) for size in SIZES]
@@ -209,6 +220,7 @@ def rows_of(figures: Mapping[str, Figures], floor: Mapping[str, float]) -> str:
             [
                 name,
                 *(f"{value:.3f}" for value in cpu),
+                f"{cpu[0] / ours:.2f}",
                 f"{cpu[0] / constant:.2f}",
                 *(f"{value:.2f}" for value in latencies),
                 f"{statistics.median(figure.memory):.0f}",
@@ -229,21 +241,31 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--candidate", default="logistic_regression")
     parser.add_argument("--port", type=int, default=19_600)
+    parser.add_argument("--no-peers", action="store_true", help="measure ours and the floors alone")
+    parser.add_argument("--write", action="store_true", help=f"put the table into {PAGE.relative_to(ROOT)}")
     options = parser.parse_args()
     if shutil.which("wrk") is None or not PYTHON.exists():
         sys.exit("benchmarks.serving: needs wrk (make services) and .venv-serving (make .venv-serving/.ready)")
+    skipped: list[str] = []
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        bundle = make_bundle(folder, options.candidate)
-        taking_part = contenders(bundle, folder / "log")
+        material = make_material(Path(name), options.candidate)
+        taking_part = contenders(material)
+        if not options.no_peers:
+            taking_part += peers(material, skipped)
         figures = {contender.name: Figures() for contender in taking_part}
         for turn in range(options.rounds):
             for place, contender in enumerate(taking_part):
-                port = options.port + turn * len(taking_part) + place
-                measure(contender, port, folder, options.seconds, figures[contender.name])
+                port = options.port + 3 * (turn * len(taking_part) + place)
+                measure(contender, material, port, options.seconds, figures[contender.name])
+        bundle = material.bundle
         words = [str(PYTHON), "-m", "benchmarks.peers.onnx_floor", str(bundle.path), bundle.digest, *map(str, SIZES)]
         floor = json.loads(subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout)
-    print(rows_of(figures, floor))
+    printed = "\n\n".join([rows_of(figures, floor), *(f"Could not be installed here: {peer}." for peer in skipped)])
+    print(printed)
+    if options.write:
+        command = f"python -m benchmarks.serving --rounds {options.rounds} --seconds {options.seconds:g} --write"
+        noted = f"\n{circumstances(command)}\n\n{printed}\n"
+        PAGE.write_text(written(PAGE.read_text(encoding="utf-8"), noted, "serving"), encoding="utf-8")
 
 
 if __name__ == "__main__":
