@@ -63,7 +63,7 @@ def test_upkeep_lists_every_table(ingested: Churn) -> None:
 def test_a_stack_registered_again_is_unchanged(ingested: Churn) -> None:
     lines = ingested("stack", "register", "dev").stdout.splitlines()
 
-    assert len(lines) == 5
+    assert len(lines) == 6
     assert all(line.startswith("unchanged") for line in lines)
 
 

@@ -73,7 +73,9 @@ def test_a_mirror_sends_copies_and_changes_no_answer(world: World) -> None:
     time.sleep(1.0)
     copies = world.deployment.predictions(since).filter(track="canary")
     assert set(copies["request_id"]) == {reply.request_id for reply in replies}
-    assert world.deployment.requests(since)["canary"].to_list() == [False] * 40
+    found = world.deployment.requests(since)
+    assert found.group_by("canary").len().sort("canary").rows() == [(False, 40), (True, 40)]
+    assert found["weight"].unique().to_list() == [0.0]
 
 
 def test_a_mirror_that_fails_or_is_dead_fails_no_request(world: World) -> None:
