@@ -38,15 +38,15 @@ def put_behind_api(version: str) -> "Deployment":
     """Deploy an approved version; one that is in production already is served, if it is not."""
     from churn.ledger.standing import standing
     from pipelines.deployment import deploy_model
-    from stacks.environment import active_settings
+    from stacks.deployer import active_deployment
     from steps.registry import active_ledger
-    from steps.serve import active_deployment, serve_production
+    from steps.serve_production import serve_production
 
     if standing(active_ledger().entries()).holder("production") == version:
         serve_production()
     else:
         run_here(lambda: deploy_model(version))
-    return active_deployment(active_settings().deployment)
+    return active_deployment()[1]
 
 
 def take_a_failing_canary_back(deployment: "Deployment", promoted: "Promoted", models: "Models") -> Served:

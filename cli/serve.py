@@ -7,7 +7,7 @@ import typer
 
 from cli.options import JsonOption
 from cli.zen import prepare_zenml
-from stacks.environment import active_settings, project_root
+from stacks.environment import project_root
 
 if TYPE_CHECKING:
     from seldon.deployment import Deployment
@@ -43,7 +43,7 @@ def status(as_json: JsonOption = False) -> None:
 def start() -> None:
     """Serve what the ledger has in production; a rollout that was cut short is cleared away."""
     _, deployment = _active()
-    from steps.serve import serve_production
+    from steps.serve_production import serve_production
 
     version = serve_production()
     if version is None:
@@ -63,11 +63,9 @@ def stop() -> None:
 
 def _active() -> "tuple[Place, Deployment]":
     prepare_zenml(project_root(), verbosity="CRITICAL")
-    settings = active_settings().deployment
-    from seldon.rollout.plan import Place
-    from steps.serve import active_deployment
+    from stacks.deployer import active_deployment
 
-    return Place.of(settings), active_deployment(settings)
+    return active_deployment()
 
 
 def _plain(state: object) -> object:

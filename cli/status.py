@@ -1,4 +1,4 @@
-"""`churn status` and `churn repair`: whether ledger, ZenML and MLflow agree, and making them."""
+"""`churn status` and `churn repair`: do ZenML, MLflow and the deployment agree with the ledger, and making them."""
 
 import json
 
@@ -15,10 +15,11 @@ def status(as_json: JsonOption = False) -> None:
     from churn.ledger.agreement import disagreements
     from churn.ledger.standing import standing
     from steps.registry import active_ledger, active_registry
+    from steps.serve_production import unserved
 
     entries = active_ledger().entries()
     stands = standing(entries)
-    found = disagreements(stands, active_registry().observe(active_ledger()))
+    found = (*disagreements(stands, active_registry().observe(active_ledger())), *unserved())
     live = {stage: stands.holder(stage) for stage in ("production", "staging")}  # type: ignore[arg-type]
     if as_json:
         head = {"sequence": entries[-1].sequence, "hash": entries[-1].hash} if entries else None
@@ -36,7 +37,10 @@ def status(as_json: JsonOption = False) -> None:
 
 
 def repair() -> None:
-    """Finish what was cut short, and make ZenML and MLflow agree with the ledger; exits with 1 if they cannot."""
+    """Finish what was cut short, and make ZenML, MLflow and the deployment agree with the ledger.
+
+    Exits with 1 where that cannot be done.
+    """
     prepare_zenml(project_root(), verbosity="CRITICAL")
     from churn.ledger.agreement import disagreements
     from churn.ledger.changes import agree, settle
@@ -44,6 +48,7 @@ def repair() -> None:
     from stacks.environment import active_settings
     from steps.registration import discard_abandoned
     from steps.registry import active_ledger, active_registry
+    from steps.serve_production import serve_production, unserved
 
     ledger, registry = active_ledger(), active_registry()
     before = disagreements(standing(ledger.entries()), registry.observe(ledger))
@@ -60,5 +65,10 @@ def repair() -> None:
         typer.secho(f"cannot be mended here: {line}", fg=typer.colors.RED, err=True)
     if left:
         raise typer.Exit(1)
-    if not before:
-        typer.echo("ledger, ZenML and MLflow agree")
+    served_otherwise = unserved()
+    if served_otherwise:
+        serve_production()
+        for line in served_otherwise:
+            typer.echo(f"mended: {line}")
+    if not before and not served_otherwise:
+        typer.echo("ledger, ZenML, MLflow and the deployment agree")

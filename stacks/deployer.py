@@ -17,6 +17,7 @@ from seldon.deployment import DeploymentNotReady
 from seldon.gateway.prediction_log import Expected
 from seldon.gateway.state import Server
 from seldon.rollout.plan import Place
+from stacks.environment import active_settings
 
 if TYPE_CHECKING:
     from churn.bundle.bundle import Bundle
@@ -28,7 +29,7 @@ class NoDeployer(ChurnError):
 
 
 class SeldonServiceConfig(ServiceConfig):
-    """What ZenML keeps of a deployment."""
+    """What ZenML keeps of a deployment for good; the version it serves is the service's model version."""
 
     namespace: str
     deployment: str
@@ -96,7 +97,6 @@ class SeldonDeployer(BaseModelDeployer):
         config = SeldonServiceConfig(
             name=f"{place.namespace}-{place.deployment}",
             model_name=model,
-            model_version=version,
             namespace=place.namespace,
             deployment=place.deployment,
         )
@@ -155,3 +155,13 @@ def active_deployer() -> SeldonDeployer:
             "again: churn stack register"
         )
     return deployer
+
+
+def active_deployment() -> "tuple[Place, Deployment]":
+    """Return the deployment that the settings name, whether it runs or not.
+
+    Raises:
+        NoDeployer: the stack has none of ours.
+    """
+    place = Place.of(active_settings().deployment)
+    return place, active_deployer().deployment(place)

@@ -9,7 +9,7 @@ from churn.ledger.standing import last_healthy, standing, were_live
 from seldon.deployment import Deployment, RolloutRuns
 from seldon.rollout.plan import Place
 from seldon.rollout.reconcile import reconcile
-from stacks.deployer import active_deployer
+from stacks.deployer import active_deployer, active_deployment
 from stacks.environment import active_settings
 from steps.plan_rollout import opened
 from steps.registry import active_ledger, active_registry
@@ -29,16 +29,15 @@ def roll_back(to: str | None) -> str:
         RolloutRuns: a version is named while a rollout runs.
         ChurnError: the version cannot be served; what serves goes on.
     """
-    settings = active_settings().deployment
-    place = Place.of(settings)
-    deployment = active_deployer().deployment(place)
+    place, deployment = active_deployment()
+    patience = active_settings().deployment.ready_seconds
     try:
         with deployment.claimed():
-            return _to_former(deployment, place, to, settings.ready_seconds)
+            return _to_former(deployment, place, to, patience)
     except RolloutRuns:
         if to is not None:
             raise
-        return _end_rollout(deployment, settings.ready_seconds)
+        return _end_rollout(deployment, patience)
 
 
 def _to_former(deployment: Deployment, place: Place, to: str | None, timeout: float) -> str:

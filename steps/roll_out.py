@@ -86,7 +86,7 @@ def _set_production(plan: RolloutPlan, outcome: RolloutOutcome) -> None:
 def _require_approval(found: int, plan: RolloutPlan) -> None:
     if found != plan.approval:
         raise DecisionRefused(
-            f"version {plan.candidate.version}: approved anew by entry {found} since its rollout was planned under "
+            f"version {plan.candidate.version}: approved anew by entry {found} since a rollout was planned under "
             f"entry {plan.approval}; deploy it again"
         )
 

@@ -10,11 +10,13 @@ from seldon.gateway.split import Slot, Split
 
 
 def counters(split: Split, envoy_pid: int, admin_port: int) -> Counters:
-    """Return the counters of both tracks of a split; None for a track without a share, and without an answer."""
-    if split.stable is None:
+    """Return the counters of both tracks of a split; None without a split of the predictions, and without an answer.
+
+    While stable has them all, they share its cluster with what is no prediction, such as feedback and health checks,
+    and cannot be counted by themselves.
+    """
+    if split.stable is None or split.canary is None or not split.weight:
         return Counters(stable=None, canary=None)
-    if split.canary is None or not split.weight:
-        return Counters(stable=_track(split.stable, split.stable.name, envoy_pid, admin_port), canary=None)
     return Counters(
         stable=_track(split.stable, with_fallback(split.stable, split.canary), envoy_pid, admin_port),
         canary=_track(split.canary, with_fallback(split.canary, split.stable), envoy_pid, admin_port),

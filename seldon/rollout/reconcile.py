@@ -1,7 +1,9 @@
 """Bringing a deployment back to what the ledger says, after whatever cut a rollout short."""
 
+from collections.abc import Iterator
+
 from churn.log import get_logger
-from seldon.deployment import Deployment
+from seldon.deployment import Deployment, RolloutRuns
 from seldon.gateway.state import Desired, Server
 from seldon.rollout.plan import Place
 
@@ -35,3 +37,34 @@ def reconcile(deployment: Deployment, place: Place, stable: Server, timeout: flo
         timeout=timeout,
     )
     return True
+
+
+def out_of_line(deployment: Deployment, place: Place, version: str | None, digest: str | None) -> tuple[str, ...]:
+    """Say where a deployment that runs is not one healthy server of the version in production; each as a sentence.
+
+    One that was stopped, or never deployed, is as it should be, and a rollout that runs knows what it does.
+    """
+    found = tuple(_out_of_line(deployment, place, version, digest))
+    return () if found and _rolls_out(deployment) else found
+
+
+def _out_of_line(deployment: Deployment, place: Place, version: str | None, digest: str | None) -> Iterator[str]:
+    desired, observed = deployment.desired(), deployment.observe()
+    if desired is None or observed is None:
+        return
+    stable, canary = desired.stable, desired.canary
+    if stable is not None and (stable.version, stable.digest) != (version, digest):
+        production = "no version" if version is None else f"version {version}"
+        yield f"deployment {place}: serves version {stable.version}, where {production} is in production"
+    if canary is not None:
+        yield f"deployment {place}: still has version {canary.version} as its canary, and no rollout runs"
+    if not observed.ready:
+        yield f"deployment {place}: {observed.fault or 'is not ready'}"
+
+
+def _rolls_out(deployment: Deployment) -> bool:
+    try:
+        with deployment.claimed():
+            return False
+    except RolloutRuns:
+        return True

@@ -1,6 +1,7 @@
 """A rollout in a process of its own, which a test can kill: prints a line for each stage."""
 
 import sys
+import time
 from pathlib import Path
 
 from seldon.rollout.outcome import Progress
@@ -13,11 +14,14 @@ def main(root: Path, version: str) -> int:
     def say(progress: Progress) -> None:
         print(progress.stage, flush=True)
 
+    def enter() -> None:
+        print("entering", flush=True)
+        time.sleep(60)
+
     rollout = scene.rollout(scene.world.server(version), do=say)
     with scene.deployment.claimed():
         rollout.run()
-        print("entered", flush=True)
-        rollout.finish(lambda: print("finished", flush=True))
+        rollout.finish(enter)
     return 0
 
 

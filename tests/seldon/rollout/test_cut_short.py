@@ -1,7 +1,10 @@
 """Rollouts that end before their time: by a person, by a kill, by somebody else, or for want of customers."""
 
+import os
+import signal
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,7 +12,7 @@ import pytest
 from churn.rollout.counters import Counters, TrackCounters
 from seldon.gateway.state import Desired
 from seldon.rollout.drive import RolloutOvertaken, _up_to
-from seldon.rollout.reconcile import reconcile
+from seldon.rollout.reconcile import out_of_line, reconcile
 from tests.seldon.rollout.conftest import LOOSE, PLACE, SHADOW, Customers, Scene, once
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("quick_log")]
@@ -56,7 +59,7 @@ def test_ctrl_c_takes_the_canary_away(scene: Scene, customers: Customers, stage:
 
 @pytest.mark.parametrize(
     "stage",
-    [*(pytest.param(one, marks=pytest.mark.slow) for one in ("smoke test", "shadow", "100 %")), "50 %", "finished"],
+    [*(pytest.param(one, marks=pytest.mark.slow) for one in ("smoke test", "shadow", "100 %")), "50 %", "entering"],
 )
 def test_what_a_killed_rollout_leaves_the_next_one_clears_away(scene: Scene, customers: Customers, stage: str) -> None:
     stable, candidate = scene.stable, scene.version()
@@ -70,11 +73,15 @@ def test_what_a_killed_rollout_leaves_the_next_one_clears_away(scene: Scene, cus
     assert left is not None
     assert left.canary == candidate
 
+    named = out_of_line(scene.deployment, PLACE, stable.version, stable.digest)
     with scene.deployment.claimed():
+        while_it_runs = out_of_line(scene.deployment, PLACE, stable.version, stable.digest)
         done = reconcile(scene.deployment, PLACE, stable, 30.0)
         again = reconcile(scene.deployment, PLACE, stable, 30.0)
 
-    assert (done, again) == (True, False)
+    assert f"deployment churn/churn: still has version {candidate.version} as its canary" in named[0]
+    assert (while_it_runs, done, again) == ((), True, False)
+    assert out_of_line(scene.deployment, PLACE, stable.version, stable.digest) == ()
     scene.serves_alone(stable)
     none_failed(customers)
 
@@ -89,6 +96,37 @@ def test_a_rollout_that_was_killed_after_its_entry_is_finished_by_the_next_comma
 
     scene.serves_alone(candidate)
     none_failed(customers)
+
+
+def test_a_deployment_of_another_version_than_production_is_named(scene: Scene) -> None:
+    stable = scene.stable
+    assert stable is not None
+
+    named = out_of_line(scene.deployment, PLACE, "99", stable.digest)
+    nothing = out_of_line(scene.deployment, PLACE, None, None)
+    replaced_bundle = out_of_line(scene.deployment, PLACE, stable.version, "0" * 64)
+    elsewhere = replace(scene.deployment, deployment="other")
+
+    serves = f"deployment churn/churn: serves version {stable.version}, where"
+    assert named == (f"{serves} version 99 is in production",)
+    assert nothing == (f"{serves} no version is in production",)
+    assert replaced_bundle == (f"{serves} version {stable.version} is in production",)
+    assert out_of_line(elsewhere, PLACE, "99", None) == ()
+
+
+def test_a_deployment_that_nobody_keeps_is_named(scene: Scene) -> None:
+    stable, observed = scene.stable, scene.world.observed()
+    assert stable is not None
+    assert observed.supervisor_pid is not None
+    os.kill(observed.supervisor_pid, signal.SIGKILL)
+    scene.world.wait(lambda observed: not observed.ready)
+
+    named = out_of_line(scene.deployment, PLACE, stable.version, stable.digest)
+    mended = reconcile(scene.deployment, PLACE, stable, 30.0)
+
+    assert "no supervisor runs" in named[0]
+    assert mended
+    scene.serves_alone(stable)
 
 
 def test_a_rollout_clears_away_what_was_left_before_it_begins(scene: Scene, customers: Customers) -> None:

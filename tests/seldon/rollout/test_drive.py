@@ -9,14 +9,17 @@ import pytest
 from seldon.deployment import RolloutRuns
 from seldon.gateway.state import Server
 from seldon.rollout.drive import Rollout
-from seldon.rollout.outcome import RolloutOutcome
-from tests.seldon.rollout.conftest import HALF, LOOSE, Customers, Scene, once
+from seldon.rollout.outcome import Progress, RolloutOutcome
+from tests.seldon.rollout.conftest import HALF, LOOSE, SHADOW, Customers, Scene, once
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("quick_log")]
 
 
 LONG = LOOSE.model_copy(update={"steps": (HALF.model_copy(update={"customers": 5_000}),)})
 """No canary gets through it while a test runs."""
+
+
+LONGER_SHADOW = SHADOW.model_copy(update={"customers": 150})
 
 
 def none_failed(customers: Customers) -> None:
@@ -50,6 +53,26 @@ def test_a_good_canary_goes_from_copies_to_all_customers_and_becomes_stable(scen
     assert {track for _, track in customers.replies} == {"stable", "canary"}
     scene.serves_alone(candidate)
     none_failed(customers)
+
+
+def test_requests_that_are_no_predictions_are_none_the_log_lacks(scene: Scene, customers: Customers) -> None:
+    def look(progress: Progress) -> None:
+        if progress.stage in ("shadow", "50 %"):
+            for _ in range(40):
+                assert scene.world.ask(path="/seldon/churn/churn/metadata", method="GET").status == 200
+
+    candidate = scene.version()
+    rollout = scene.rollout(
+        candidate,
+        do=look,
+        settings=LOOSE.model_copy(update={"lost_allowance": 0, "steps": (LONGER_SHADOW, HALF)}),
+    )
+
+    outcome = rollout.run()
+    rollout.finish(lambda: None)
+
+    assert outcome.ending == "passed", outcome.reason
+    scene.serves_alone(candidate)
 
 
 @pytest.mark.parametrize(
