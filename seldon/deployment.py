@@ -31,7 +31,7 @@ class Deployment(Protocol):
         """Return what serves now; None before the first deployment."""
 
     def desired(self) -> Desired | None:
-        """Return what should serve; None before the first deployment and after `stop`."""
+        """Return what should serve, after `stop` what served last; None before the first deployment."""
 
     def url(self, track: Track) -> str:
         """Return where one server answers, past the gateway and up to the Seldon paths.

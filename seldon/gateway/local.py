@@ -72,7 +72,7 @@ class LocalDeployment:
         return observed.model_copy(update={"ready": False, "supervisor_pid": None, "fault": _NOBODY})
 
     def desired(self) -> Desired | None:
-        """Return what should serve; None before the first deployment and after `stop`."""
+        """Return what should serve, after `stop` what served last; None before the first deployment."""
         return self.folder.desired()
 
     def url(self, track: Track) -> str:

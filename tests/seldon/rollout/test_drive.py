@@ -2,6 +2,7 @@
 
 import os
 import signal
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ from seldon.deployment import RolloutRuns
 from seldon.gateway.state import Server
 from seldon.rollout.drive import Rollout
 from seldon.rollout.outcome import Progress, RolloutOutcome
+from seldon.rollout.plan import Place
+from seldon.rollout.reconcile import out_of_line
 from tests.seldon.rollout.conftest import HALF, LOOSE, SHADOW, Customers, Scene, once
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("quick_log")]
@@ -141,6 +144,20 @@ def test_a_server_that_is_bad_from_the_start_meets_no_customer(
     assert outcome.cost.requests == 0
     assert {track for _, track in customers.replies} == {"stable"}
     taken_back(scene, outcome, stable, customers)
+
+
+def test_a_first_version_that_is_no_good_leaves_nothing_behind(scene: Scene) -> None:
+    place = Place(namespace="churn", deployment="first")
+    rollout = scene.rollout(scene.version(kind="wrong"), stable=None, place=place)
+    rollout.deployment = replace(scene.deployment, deployment="first")
+
+    outcome = rollout.run()
+
+    assert (outcome.ending, outcome.replaced) == ("rolled_back", None)
+    assert "differ from the recorded ones" in outcome.reason
+    assert rollout.deployment.observe() is None
+    assert not [line for line in scene.world.processes().values() if "/first" in line or "--deployment first" in line]
+    assert out_of_line(rollout.deployment, place, None, None) == ()
 
 
 def test_blue_green_changes_over_after_the_smoke_test(scene: Scene, customers: Customers) -> None:
