@@ -195,10 +195,11 @@ def scene(tmp_path_factory: pytest.TempPathFactory, service_missing: Callable[[s
 
 
 @pytest.fixture
-def quick_log(monkeypatch: pytest.MonkeyPatch) -> None:
+def quick_log(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a killed server has not written down is given up sooner; the fake ones write three times a second."""
-    for module in ("seldon.gateway.requests", "seldon.rollout.drive"):
-        monkeypatch.setattr(f"{module}.ARRIVES_WITHIN", timedelta(seconds=2))
+    settings = scene.deployment.settings.model_copy(update={"record_seconds": 2.0})
+    monkeypatch.setattr(scene, "deployment", replace(scene.deployment, settings=settings))
+    monkeypatch.setattr("seldon.rollout.drive._CATCHES_UP", timedelta(seconds=2))
 
 
 @pytest.fixture(scope="module")
