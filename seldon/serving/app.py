@@ -257,8 +257,23 @@ class App:
 
 
 def _may_hold_booleans(text: bytes) -> bool:
-    """Tell whether JSON may hold a boolean anywhere: it cannot without these letters."""
-    return b"true" in text or b"false" in text
+    """Tell whether JSON may hold a boolean anywhere: it cannot without these words."""
+    return _holds(text, b"true", 2) or _holds(text, b"false", 0)
+
+
+def _holds(text: bytes, word: bytes, rare: int) -> bool:
+    """Tell whether a text holds a word, by a letter of it that numbers and most names lack.
+
+    A search for one letter is a hundred times faster than one for a word, unless it finds many.
+    """
+    letter, at = word[rare : rare + 1], -1
+    for _ in range(16 + len(text) // 256):
+        at = text.find(letter, at + 1)
+        if at < 0:
+            return False
+        if text.startswith(word, max(at - rare, 0)):
+            return True
+    return text.find(word, max(at - rare, 0)) >= 0
 
 
 def _write_fault(fault: Fault, service: Service, request: Request) -> bytes:

@@ -49,7 +49,7 @@ class Plan:
         pack: makes float32 of them; refuses everything that is no number, booleans apart.
         place: where they belong among the model's numbers; none when they are all of them, in order.
         texts: position, place and whether it must be given, for each category.
-        template: a JSON object of the columns, with a gap for each value, numbers first.
+        pieces: a JSON object of the columns, numbers first, in pieces of which every second is a gap for a value.
     """
 
     names: tuple[str, ...]
@@ -57,7 +57,7 @@ class Plan:
     pack: Callable[..., bytes]
     place: list[int] | None
     texts: tuple[tuple[int, int, bool], ...]
-    template: bytes
+    pieces: tuple[bytes, ...]
 
 
 class Columns:
@@ -161,7 +161,7 @@ class Columns:
             pack=struct.Struct(f"{len(numbers)}f").pack,
             place=place if len(place) < len(model.numbers) else None,
             texts=tuple((names.index(name), model.texts.index(name), self._kinds[name].required) for name in texts),
-            template=_template([*numbers, *texts]),
+            pieces=_pieces([*numbers, *texts]),
         )
 
     def _numbers(self, plan: Plan, rows: Sequence[Row]) -> Numbers:
@@ -225,8 +225,11 @@ class Columns:
         return None if finite else "is outside of what a 32-bit float holds"
 
 
-def _template(names: list[str]) -> bytes:
-    return b"{%b}" % b",".join(orjson.dumps(name).replace(b"%", b"%%") + b":%b" for name in names)
+def _pieces(names: list[str]) -> tuple[bytes, ...]:
+    if not names:
+        return (b"{}",)
+    keys = [b"%b%b:" % (b"," if i else b"{", orjson.dumps(name)) for i, name in enumerate(names)]
+    return (*chain.from_iterable((key, b"") for key in keys), b"}")
 
 
 def _picker(positions: list[int]) -> Callable[[Row], tuple[Any, ...]]:

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
-import numpy as np
 import orjson
 from isal import isal_zlib
 
@@ -198,9 +197,12 @@ def encode(entry: Entry, identity: Identity) -> list[bytes]:
 def _features(rows: Rows) -> Iterator[bytes]:
     """Write the given columns of each row as a JSON object."""
     plan, missing = rows.plan, rows.missing
-    numbers = rows.numbers if plan.place is None else np.ascontiguousarray(rows.numbers[:, plan.place])
-    lines = orjson.dumps(numbers, option=orjson.OPT_SERIALIZE_NUMPY)[2:-2].split(b"],[")
-    for line, texts in zip(lines, rows.texts, strict=True):
+    numbers = rows.numbers if plan.place is None else rows.numbers[:, plan.place]
+    values = orjson.dumps(numbers.ravel(), option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].split(b",")
+    width = numbers.shape[1]
+    pieces = list(plan.pieces)
+    for i, texts in enumerate(rows.texts):
         given = (texts[place] for _, place, _ in plan.texts)
-        codes = [b"null" if text == missing else orjson.dumps(text) for text in given]
-        yield plan.template % (*(line.split(b",") if line else ()), *codes)
+        codes = (b"null" if text == missing else orjson.dumps(text) for text in given)
+        pieces[1::2] = [*values[i * width : (i + 1) * width], *codes]
+        yield b"".join(pieces)
