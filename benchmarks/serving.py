@@ -27,7 +27,7 @@ import psutil
 from benchmarks import frames
 from benchmarks.contender import Contender, Material
 from benchmarks.measure import ROOT
-from benchmarks.serving_peers import peers
+from benchmarks.serving_peers import PEERS, peers
 from benchmarks.tables import circumstances, table, written
 from churn.bundle.write import write_bundle
 from churn.evaluation.settings import EvaluationSettings
@@ -251,7 +251,7 @@ def main() -> None:
         material = make_material(Path(name), options.candidate)
         taking_part = contenders(material)
         if not options.no_peers:
-            taking_part += peers(material, skipped)
+            taking_part += peers(PEERS, material, skipped)
         figures = {contender.name: Figures() for contender in taking_part}
         for turn in range(options.rounds):
             for place, contender in enumerate(taking_part):

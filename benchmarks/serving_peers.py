@@ -29,9 +29,9 @@ class Peer:
     contender: Callable[[str, Path, Material], Contender]
 
 
-def peers(material: Material, skipped: list[str]) -> Iterator[Contender]:
+def peers(among: Sequence[Peer], material: Material, skipped: list[str]) -> Iterator[Contender]:
     """Give each peer that can be had; the names of others are added to `skipped`."""
-    for peer in PEERS:
+    for peer in among:
         try:
             yield peer.contender(peer.name, _environment(peer), material)
         except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
