@@ -140,7 +140,7 @@ def test_a_body_of_megabytes_is_rescued_too(world: World) -> None:
     canary = world.server("8", kind="errors")
     observed = world.apply(stable=world.server("7"), canary=canary, canary_weight=100, salt="a")
     with closing(http.client.HTTPConnection("127.0.0.1", observed.gateway_port)) as connection:
-        connection.request("POST", PREDICTIONS, b" " * 4 * 2**20)
+        connection.request("POST", PREDICTIONS, b"{}" + b" " * 4 * 2**20)
         answer = connection.getresponse()
         assert (answer.status, answer.getheader("x-churn-track")) == (200, "stable")
         answer.read()
