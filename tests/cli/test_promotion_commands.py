@@ -174,6 +174,7 @@ def test_a_failed_training_does_not_keep_the_next_one_from_running(
             assert result.stdout.startswith("train: no training has registered a model yet")
 
 
+@pytest.mark.slow  # ZenML asks again for half a minute
 def test_a_zenml_server_that_is_away_is_named_in_one_line(project_root: Path, tmp_path: Path) -> None:
     configure(tmp_path)
     away = {"ZENML_STORE_URL": "http://127.0.0.1:9", "ZENML_STORE_API_KEY": "ZENKEY_none"}

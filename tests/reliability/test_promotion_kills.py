@@ -102,9 +102,9 @@ def kill_again_and_again(promoters: Promoters, kills: int) -> list[int]:
 
 
 def test_killed_between_intent_and_committed(promoters: Promoters) -> None:
-    codes = kill_again_and_again(promoters, kills=5)
+    codes = kill_again_and_again(promoters, kills=2)
 
-    assert codes.count(KILLED) == 5
+    assert codes.count(KILLED) == 2
 
 
 @pytest.mark.slow

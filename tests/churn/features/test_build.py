@@ -63,6 +63,7 @@ def rebuilt(lake: "FeatureLake", snapshot: DataSnapshot, folder: Path) -> str:
     return lake.build(SETTINGS, snapshot, lake=str(folder)).digest
 
 
+@pytest.mark.slow
 def test_what_is_kept_of_earlier_builds_never_changes_the_rows(
     grown: "FeatureLake", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -203,6 +204,7 @@ def test_vacuumed_files_are_named(new_lake: "Callable[[], FeatureLake]") -> None
         lake.build(SETTINGS, snapshot)
 
 
+@pytest.mark.slow
 def test_names_of_folders_and_settings_of_other_dbt_projects_mean_nothing(
     dbt_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -229,6 +231,7 @@ def test_a_lake_that_was_moved_is_named_where_it_is_now(dbt_dir: Path, tmp_path:
     assert after.features.uri == f"{lake.url}/customer_snapshots"
 
 
+@pytest.mark.slow
 def test_a_plan_of_cutoffs_that_the_program_makes_otherwise_now_is_built(
     dbt_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
