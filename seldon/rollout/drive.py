@@ -211,7 +211,7 @@ class Rollout:
     def _signals(self) -> Signals:
         seen = self.deployment.observe()
         if seen is None:
-            raise RolloutOvertaken(f"{self._name}: somebody stopped it while it was rolled out to")
+            raise RolloutOvertaken(f"{self._name}: somebody stopped it in the middle of a rollout")
         canary = seen.canary
         if canary is None or canary.restarts:
             return Signals(unhealthy=seen.fault or "its server died")

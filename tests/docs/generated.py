@@ -11,6 +11,7 @@ from pydantic_core import PydanticUndefined
 from churn.features.catalogue import load_catalogue
 from churn.features.settings import FeatureSettings
 from churn.promotion.settings import PromotionSettings
+from churn.rollout.deploying import DeploymentSettings
 from churn.rollout.settings import RolloutSettings
 from churn.training.settings import TrainingSettings, TriggerSettings
 
@@ -48,7 +49,7 @@ BLOCKS: dict[tuple[str, str], Callable[[], str]] = {
     ("docs/features.md", "features"): features,
     ("docs/training.md", "settings"): partial(settings, features=FeatureSettings, training=TrainingSettings),
     ("docs/promotion.md", "settings"): partial(settings, promotion=PromotionSettings, triggers=TriggerSettings),
-    ("docs/rollout.md", "settings"): partial(settings, rollout=RolloutSettings),
+    ("docs/rollout.md", "settings"): partial(settings, rollout=RolloutSettings, deployment=DeploymentSettings),
 }
 
 
