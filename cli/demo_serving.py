@@ -1,6 +1,7 @@
-"""The demo's deployment: the approved model behind the prediction API, and a canary that has to be taken back."""
+"""The demo's deployments: approved models behind the prediction API, and a canary that has to be taken back."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -8,64 +9,110 @@ from cli.zen import run_here
 
 if TYPE_CHECKING:
     from cli.demo_models import Models
-    from cli.demo_promotion import Promoted
-    from seldon.deployment import Deployment
+    from cli.demo_traffic import Traffic
     from seldon.rollout.outcome import RolloutOutcome
 
 FAILING = 0.2
 
 
 @dataclass(frozen=True)
-class Served:
-    """What customers met with.
+class Deployed:
+    """How a version came to its customers.
 
     Attributes:
-        url: of the deployment, up to the Seldon paths.
-        version: who answers.
-        drill: how the canary that failed on purpose ended.
-        asked: requests of the demo's customers during the drill.
+        rollout: its end; none where an earlier demo has brought it there.
+        asked: requests of the demo's customers meanwhile.
         failed: those that were not answered.
     """
 
-    url: str
     version: str
-    drill: "RolloutOutcome"
+    rollout: "RolloutOutcome | None"
+    asked: int = 0
+    failed: int = 0
+
+
+@dataclass(frozen=True)
+class Drilled:
+    """How a canary that failed on purpose ended, and what customers met with meanwhile.
+
+    Attributes:
+        url: of the deployment, up to the Seldon paths.
+    """
+
+    url: str
+    outcome: "RolloutOutcome"
     asked: int
     failed: int
 
 
-def put_behind_api(version: str) -> "Deployment":
-    """Deploy an approved version; one that is in production already is served, if it is not."""
+def roll_out(version: str, models: "Models") -> Deployed:
+    """Deploy an approved version among real customers; what is in production is served, if it is not."""
     from churn.ledger.standing import standing
     from pipelines.deployment import deploy_model
+    from seldon.rollout.outcome import RolloutOutcome
+    from steps.registry import active_ledger
+    from steps.serve_production import serve_production
+
+    holder = standing(active_ledger().entries()).holder("production")
+    if holder is not None:
+        serve_production()
+    if holder == version:
+        return Deployed(version, rollout=None)
+    traffic = traffic_of(models)
+    with traffic.flowing() if traffic else nullcontext():
+        run = run_here(lambda: deploy_model(version))
+    outcome = run.steps["roll_out"].outputs["rollout"][0].load()
+    assert isinstance(outcome, RolloutOutcome)
+    return Deployed(version, outcome, *((traffic.asked, traffic.failed) if traffic else ()))
+
+
+def traffic_of(models: "Models") -> "Traffic | None":
+    """Return the customers of the newest cutoff, who ask what is in production; none where nothing is."""
+    from churn.features.tables import CUSTOMER, CUTOFF, LABEL
+    from churn.ledger.standing import standing
+    from cli.demo_traffic import Traffic
     from stacks.deployer import active_deployment
     from steps.registry import active_ledger
     from steps.serve_production import serve_production
 
-    if standing(active_ledger().entries()).holder("production") == version:
-        serve_production()
-    else:
-        run_here(lambda: deploy_model(version))
-    return active_deployment()[1]
-
-
-def take_a_failing_canary_back(deployment: "Deployment", promoted: "Promoted", models: "Models") -> Served:
-    """Send real customers to the API, and among them a canary that fails on purpose."""
-    from churn.features.tables import CUSTOMER, CUTOFF, LABEL
-    from cli.demo_traffic import Traffic
-    from steps.drill import drill
-
+    if standing(active_ledger().entries()).holder("production") is None:
+        return None
+    serve_production()
     features = models.features
     rows = features.frame([features.cutoffs.all[-1]]).drop(CUTOFF, LABEL)
-    traffic = Traffic.of(deployment.gateway_url(), rows, CUSTOMER)
+    return Traffic.of(active_deployment()[1].gateway_url(), rows, CUSTOMER)
+
+
+def take_a_failing_canary_back(traffic: "Traffic") -> Drilled:
+    """Let customers ask while a canary among them fails on purpose."""
+    from steps.drill import drill
+
     with traffic.flowing():
         outcome = drill(FAILING)
-    return Served(traffic.url, promoted.version, outcome, traffic.asked, traffic.failed)
+    return Drilled(traffic.url, outcome, traffic.asked, traffic.failed)
 
 
-def print_served(served: Served, say: Callable[[str], None]) -> None:
+def print_deployed(deployed: Deployed, say: Callable[[str], None]) -> None:
+    """Say how the newest model took over, or why it did not."""
+    rollout = deployed.rollout
+    if rollout is None or rollout.replaced is None:
+        return
+    if rollout.ending == "passed":
+        weights = [verdict.evidence.weight for verdict in rollout.verdicts]
+        way = " → ".join(f"{weight} %" if weight else "shadow" for weight in weights)
+        say(f"it replaced version {rollout.replaced} as a canary, {way} → 100 %: {rollout.reason}")
+    else:
+        say(f"it was taken back ({rollout.ending}), version {rollout.replaced} stays: {rollout.reason}")
+    say(_noticed(deployed.asked, deployed.failed))
+
+
+def print_drilled(served: Drilled, say: Callable[[str], None]) -> None:
     """Say how the canary ended, and what customers noticed."""
     from cli.deploy import drilled
 
-    say(drilled(served.drill))
-    say(f"meanwhile {served.asked:,} requests of real customers, {served.failed:,} of them failed")
+    say(drilled(served.outcome))
+    say(_noticed(served.asked, served.failed))
+
+
+def _noticed(asked: int, failed: int) -> str:
+    return f"meanwhile {asked:,} requests of real customers, {failed:,} of them failed"

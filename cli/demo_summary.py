@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from churn.ingestion.report import IngestReport
     from cli.demo_promotion import Promoted
-    from cli.demo_serving import Served
+    from cli.demo_serving import Drilled
 
 
 def log_file(root: Path) -> Path:
@@ -58,7 +58,7 @@ def print_summary(settings: Settings, root: Path, *, source: str, rows: int, rep
 
 
 def print_places(
-    settings: Settings, root: Path, cards: Mapping[str, Path], promoted: "Promoted", served: "Served | None"
+    settings: Settings, root: Path, cards: Mapping[str, Path], promoted: "Promoted", served: "Drilled | None"
 ) -> None:
     """Print where everything is and what can be done next.
 
@@ -67,7 +67,7 @@ def print_places(
         root: the project.
         cards: the model card of each candidate.
         promoted: the best version and the pages of its evidence.
-        served: where it answers, if it does.
+        served: where the API answers, if it does.
     """
     places = _places(settings, root, cards, promoted) | _api(served)
     width = max(map(len, places))
@@ -116,7 +116,7 @@ def _places(settings: Settings, root: Path, cards: Mapping[str, Path], promoted:
     }
 
 
-def _api(served: "Served | None") -> dict[str, str]:
+def _api(served: "Drilled | None") -> dict[str, str]:
     """Say where the API is and how all this ends."""
     stop = f"{_command('churn')} vault stop"
     if served is None:

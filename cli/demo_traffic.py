@@ -48,9 +48,9 @@ class Traffic:
 
     @contextmanager
     def flowing(self) -> Iterator[None]:
-        """Let customers ask, one after another in a random order, while the body runs."""
-        done = threading.Event()
-        callers = [threading.Thread(target=self._call, args=(seed, done), daemon=True) for seed in range(CALLERS)]
+        """Let customers ask while the body runs: each once in a random order, then all again."""
+        done, turns = threading.Event(), self._turns()
+        callers = [threading.Thread(target=self._call, args=(turns, done), daemon=True) for _ in range(CALLERS)]
         for caller in callers:
             caller.start()
         try:
@@ -60,11 +60,18 @@ class Traffic:
             for caller in callers:
                 caller.join()
 
-    def _call(self, seed: int, done: threading.Event) -> None:
-        place, order = urlsplit(self.url), random.Random(seed)
+    def _turns(self) -> Iterator[int]:
+        order, numbers = random.Random(len(self.bodies)), list(range(len(self.bodies)))
+        while numbers:
+            order.shuffle(numbers)
+            yield from numbers
+
+    def _call(self, turns: Iterator[int], done: threading.Event) -> None:
+        place = urlsplit(self.url)
         connection = http.client.HTTPConnection(place.netloc, timeout=30)
         while not done.is_set():
-            number, began = order.randrange(len(self.bodies)), time.monotonic()
+            with self._counting:
+                number, began = next(turns), time.monotonic()
             headers = {"Content-Type": "application/json", "x-customer-id": self.customers[number]}
             try:
                 connection.request("POST", f"{place.path}/api/v1.0/predictions", self.bodies[number], headers)

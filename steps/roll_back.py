@@ -13,6 +13,7 @@ from stacks.deployer import active_deployer, active_deployment
 from stacks.environment import active_settings
 from steps.plan_rollout import opened
 from steps.registry import active_ledger, active_registry
+from steps.rollout_end import enter_cut_short
 
 
 def roll_back(to: str | None) -> str:
@@ -33,6 +34,7 @@ def roll_back(to: str | None) -> str:
     patience = active_settings().deployment.ready_seconds
     try:
         with deployment.claimed():
+            enter_cut_short(deployment)
             return _to_former(deployment, place, to, patience)
     except RolloutRuns:
         if to is not None:

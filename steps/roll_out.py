@@ -1,12 +1,12 @@
 """The rollout itself, and what the ledger keeps of its end."""
 
-from datetime import datetime
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 from zenml import get_step_context, log_metadata, step
 from zenml.client import Client
 
-from churn.bundle.bundle import open_bundle
 from churn.ingestion.alert import Alert
 from churn.ledger.changes import change_stage
 from churn.ledger.entry import Draft
@@ -15,13 +15,15 @@ from churn.promotion.rules import approval_of
 from materializers.rollout import OutcomeMaterializer
 from seldon.gateway.prediction_log import bundle_scores
 from seldon.rollout.drive import Rollout
-from seldon.rollout.outcome import Cost, RolloutOutcome, cost_of
+from seldon.rollout.outcome import RolloutOutcome
 from seldon.rollout.plan import RolloutPlan
 from seldon.rollout.watching import watchers
 from stacks.alerts import send_alerts
-from stacks.deployer import SeldonDeployer, active_deployer
+from stacks.deployer import active_deployer
 from steps.guard import failing_closed
+from steps.held_back import held_back
 from steps.registry import active_ledger, active_registry
+from steps.rollout_end import cost, enter_cut_short, enter_end, facts_of
 
 
 @step(enable_cache=False, output_materializers={"rollout": OutcomeMaterializer})
@@ -37,30 +39,33 @@ def roll_out(plan: RolloutPlan) -> Annotated[RolloutOutcome, "rollout"]:
         deployer = active_deployer()
         candidate = plan.candidate
         deployment = deployer.deployment(plan.place, bundle_scores({candidate.digest: candidate.bundle}))
-        rollout = Rollout(deployment, plan, cost=lambda began: _cost(deployer, plan, began), watch=watchers.tell)
+        rollout = Rollout(deployment, plan, cost=lambda began: cost(deployer, plan, began), watch=watchers.tell)
         with deployment.claimed():
+            enter_cut_short(deployment)
             _require_approval(approval_of(active_ledger().entries(), candidate.version).sequence, plan)
-            outcome = rollout.run()
-            if outcome.ending == "passed":
-                rollout.finish(lambda: _set_production(plan, outcome))
+            with _entered_when_cut_short(plan, rollout):
+                outcome = rollout.run()
+                if outcome.ending == "passed":
+                    rollout.finish(lambda: _set_production(plan, outcome))
         if outcome.ending == "passed":
             deployer.show(plan.place, active_registry().model, plan.candidate.version)
         else:
-            _enter_end(plan, outcome)
+            enter_end(plan, outcome)
             send_alerts([_alert(plan, outcome)], source=source)
     log_metadata({"ending": outcome.ending, "reason": outcome.reason})
     return outcome
 
 
-def _cost(deployer: SeldonDeployer, plan: RolloutPlan, began: datetime) -> Cost:
-    """Score what the canary answered with stable's bundle as well."""
-    stable = plan.stable
-    if stable is None:
-        return Cost()
-    scores = bundle_scores({stable.digest: stable.bundle})
-    as_stable = deployer.deployment(plan.place, lambda _, features: scores(stable.digest, features))
-    threshold = open_bundle(stable.bundle, stable.digest).manifest.threshold
-    return cost_of(as_stable.requests(began), threshold)
+@contextmanager
+def _entered_when_cut_short(plan: RolloutPlan, rollout: Rollout) -> Iterator[None]:
+    """Enter that the body was ended by an error or Ctrl-C, if its version had come as far as a server."""
+    try:
+        yield
+    except BaseException:
+        if rollout.cut_short is not None:
+            with held_back():
+                enter_end(plan, rollout.cut_short)
+        raise
 
 
 def _set_production(plan: RolloutPlan, outcome: RolloutOutcome) -> None:
@@ -76,7 +81,7 @@ def _set_production(plan: RolloutPlan, outcome: RolloutOutcome) -> None:
             stage="production",
             bundle_digest=plan.candidate.digest,
             evidence_digest=outcome.digest,
-            facts=_facts(plan, outcome),
+            facts=facts_of(plan, outcome),
         ),
         lambda entries, now: _require_approval(approval_of(entries, plan.candidate.version).sequence, plan),
     )
@@ -89,36 +94,6 @@ def _require_approval(found: int, plan: RolloutPlan) -> None:
             f"version {plan.candidate.version}: approved anew by entry {found} since a rollout was planned under "
             f"entry {plan.approval}; deploy it again"
         )
-
-
-def _enter_end(plan: RolloutPlan, outcome: RolloutOutcome) -> None:
-    """Enter that a version was taken back; one that was proved worse is archived, another may be approved again."""
-    proved = outcome.ending == "rolled_back"
-    draft = Draft(
-        decision="rolled_back",
-        phase="intent" if proved else "committed",
-        actor="churn",
-        version=plan.candidate.version,
-        stage="archived" if proved else None,
-        bundle_digest=plan.candidate.digest,
-        evidence_digest=outcome.digest,
-        facts=_facts(plan, outcome) | outcome.cost.facts(),
-    )
-    if proved:
-        change_stage(active_ledger(), active_registry(), draft, lambda entries, now: None)
-    else:
-        active_ledger().record(lambda entries: [draft])
-
-
-def _facts(plan: RolloutPlan, outcome: RolloutOutcome) -> dict[str, str]:
-    return {
-        "run": plan.rollout,
-        "deployment": str(plan.place),
-        "strategy": plan.strategy,
-        "replaces": plan.stable.version if plan.stable else "nothing",
-        "ending": outcome.ending,
-        "reason": outcome.reason,
-    }
 
 
 def _alert(plan: RolloutPlan, outcome: RolloutOutcome) -> Alert:

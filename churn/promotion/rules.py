@@ -90,12 +90,7 @@ def approval_of(entries: Sequence[Entry], version: str) -> Entry:
     stage = now.stages.get(version)
     if stage is None:
         raise DecisionRefused(f"version {version}: the ledger knows no such version; churn versions lists them")
-    about = [
-        entry
-        for entry in entries
-        if entry.version == version and (entry.stage == "production" or entry.decision == "rolled_back")
-    ]
-    last = about[-1] if about else None
+    last = _last_word(entries, version)
     promote = f"churn promote {version} --to production"
     if stage == "production":
         raise DecisionRefused(f"version {version}: it is in production already; churn serve status says who answers")
@@ -114,6 +109,18 @@ def approval_of(entries: Sequence[Entry], version: str) -> Entry:
             f"has to compare again: {promote}"
         )
     return last
+
+
+def _last_word(entries: Sequence[Entry], version: str) -> Entry | None:
+    """Return the newest entry about a version's way to production; the end of a rollout uses up its own approval."""
+    about = [
+        entry
+        for entry in entries
+        if entry.version == version and (entry.stage == "production" or entry.decision == "rolled_back")
+    ]
+    approved = str(max((entry.sequence for entry in about if entry.decision == "approved"), default=0))
+    left = [entry for entry in about if entry.facts.get("approval", approved) == approved]
+    return left[-1] if left else None
 
 
 def _named(version: str | None) -> str:

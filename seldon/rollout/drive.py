@@ -18,7 +18,7 @@ from seldon.gateway.state import Desired, Server, Track
 from seldon.rollout.outcome import Cost, Ending, Progress, RolloutOutcome
 from seldon.rollout.plan import RolloutPlan
 from seldon.rollout.reconcile import reconcile
-from seldon.rollout.smoke import SmokeTestFailed, smoke_test
+from seldon.rollout.smoke import SmokeTestFailed, SmokeTestSlow, smoke_test
 
 log = get_logger(__name__)
 
@@ -55,6 +55,7 @@ class Rollout:
         cost: what the canary has cost since a moment.
         watch: sees what goes on.
         smoke: whether the candidate must pass a smoke test first; a drill is to reach customers.
+        cut_short: how it ended, after an error or Ctrl-C; none where it had not changed the deployment yet.
     """
 
     deployment: Deployment
@@ -64,6 +65,8 @@ class Rollout:
     clock: Callable[[], datetime] = now_utc
     sleep: Callable[[float], None] = time.sleep
     smoke: bool = True
+    cut_short: RolloutOutcome | None = field(default=None, init=False)
+    _began: datetime = field(init=False)
     _history: list[Look] = field(default_factory=list, init=False)
     _verdicts: dict[int, RolloutVerdict] = field(default_factory=dict, init=False)
     _generation: int | None = field(default=None, init=False)
@@ -82,22 +85,12 @@ class Rollout:
         began = self.clock()
         if self.plan.stable is not None:
             reconcile(self.deployment, self.plan.place, self.plan.stable, self.plan.ready_seconds)
+        self._began = began
         with self._taken_back_on_error():
             ending, reason = self._go(began)
             if ending != "passed":
                 self.withdraw(reason)
-        return RolloutOutcome(
-            version=self.plan.candidate.version,
-            replaced=self.plan.stable.version if self.plan.stable else None,
-            deployment=str(self.plan.place),
-            ending=ending,
-            reason=reason,
-            began=began,
-            ended=self.clock(),
-            cost=Cost() if ending == "passed" else self._costs(began),
-            verdicts=tuple(self._verdicts.values()),
-            history=tuple(thinned(self._history)),
-        )
+        return self._outcome(ending, reason, Cost() if ending == "passed" else self._costs(began))
 
     def finish(self, set_production: Callable[[], None]) -> None:
         """Have the candidate entered as production, then make it the one stable server.
@@ -203,8 +196,8 @@ class Rollout:
             took = smoke_test(
                 self.deployment.url(track), self.plan.candidate, self.plan.golden, self.plan.smoke_seconds
             )
-        except SmokeTestFailed as error:
-            return "rolled_back", str(error)
+        except (SmokeTestFailed, SmokeTestSlow) as error:
+            return "rolled_back" if isinstance(error, SmokeTestFailed) else "failed", str(error)
         self._tell("smoke test", weight, f"passed, {1000 * took:.1f} ms")
         return None
 
@@ -250,8 +243,33 @@ class Rollout:
         try:
             yield
         except BaseException as error:
-            self.withdraw(f"{type(error).__name__} while it was rolled out")
+            reason = f"{type(error).__name__} while it was rolled out"
+            touched = self._generation is not None
+            self.withdraw(reason)
+            if touched:
+                self.cut_short = self._outcome("cut_short", reason, self._cost_so_far())
             raise
+
+    def _cost_so_far(self) -> Cost:
+        """Return the cost as far as the log has come; what ended the rollout may keep it from being read."""
+        try:
+            return self.cost(self._began) if self._met_customers else Cost()
+        except ChurnError:
+            return Cost()
+
+    def _outcome(self, ending: Ending, reason: str, cost: Cost) -> RolloutOutcome:
+        return RolloutOutcome(
+            version=self.plan.candidate.version,
+            replaced=self.plan.stable.version if self.plan.stable else None,
+            deployment=str(self.plan.place),
+            ending=ending,
+            reason=reason,
+            began=self._began,
+            ended=self.clock(),
+            cost=cost,
+            verdicts=tuple(self._verdicts.values()),
+            history=tuple(thinned(self._history)),
+        )
 
     def _apply(
         self, *, canary: Server | None, stable: Server | None = None, weight: int = 0, mirror: bool = False

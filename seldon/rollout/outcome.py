@@ -11,8 +11,9 @@ from churn.frozen import Frozen
 from churn.rollout.history import Look
 from churn.rollout.verdict import RolloutVerdict
 
-Ending = Literal["passed", "rolled_back", "inconclusive", "invalid", "failed"]
-"""`rolled_back`: shown to be worse, or not the model it should be; `failed`: it could not be tried."""
+Ending = Literal["passed", "rolled_back", "inconclusive", "invalid", "failed", "cut_short"]
+"""`rolled_back`: shown to be worse, or not the model it should be; `failed`: it could not be tried; `cut_short`: by an
+error, Ctrl-C, or a kill."""
 
 
 class Cost(Frozen):

@@ -23,6 +23,10 @@ class SmokeTestFailed(ChurnError):
     """A new server does not do what its bundle says."""
 
 
+class SmokeTestSlow(ChurnError):
+    """A new server does what its bundle says, but not in time; a busy machine is no fault of the model."""
+
+
 def smoke_test(url: str, server: Server, golden: Sequence[GoldenRow], longest: float) -> float:
     """Ask a server for its health and for scores that are known.
 
@@ -37,6 +41,7 @@ def smoke_test(url: str, server: Server, golden: Sequence[GoldenRow], longest: f
 
     Raises:
         SmokeTestFailed: names what is wrong with it.
+        SmokeTestSlow: nothing but the time it takes.
     """
     name = f"version {server.version} at {url}"
     status, _, _ = _ask("GET", f"{url}/health/status", None, longest, name)
@@ -51,7 +56,7 @@ def smoke_test(url: str, server: Server, golden: Sequence[GoldenRow], longest: f
         _check(name, answer, server, golden)
         seconds.append(took)
     if min(seconds) > longest:
-        raise SmokeTestFailed(f"{name}: took {min(seconds):.2f} s for {len(golden)} rows, {longest:.2f} s are allowed")
+        raise SmokeTestSlow(f"{name}: took {min(seconds):.2f} s for {len(golden)} rows, {longest:.2f} s are allowed")
     return min(seconds)
 
 

@@ -261,16 +261,86 @@ def test_a_rollout_killed_after_its_entry_is_named_and_finished_by_repair(
     assert "the deployment agree" in succeeds("repair")
 
 
-def test_a_version_that_is_no_good_is_taken_back_and_entered(second: str, trained: Trained) -> None:
-    stood = stands().holder("production")
+def test_a_rollout_that_is_stopped_is_entered_and_uses_up_its_approval(
+    second: str, trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stood, version = stands().holder("production"), register_again(trained).models[0].version
     assert stood is not None
-    version = register_again(trained).models[0].version
+    approve(version)
+
+    def stopped(*_: object) -> float:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("seldon.rollout.drive.smoke_test", stopped)
+    churn("deploy", version)
+    again = churn("deploy", version)
+
+    in_production(stood)
+    entry = active_ledger().entries()[-1]
+    assert (entry.decision, entry.phase, entry.version, entry.stage) == ("rolled_back", "committed", version, None)
+    assert entry.facts["ending"] == "cut_short"
+    assert "KeyboardInterrupt" in entry.facts["reason"]
+    assert stands().stages[version] == "staging"
+    assert "no approval is left" in again.output.replace("\n", " ")
+
+
+def test_a_rollout_that_was_killed_is_entered_by_the_next_command(
+    second: str, trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stood, version = stands().holder("production"), register_again(trained).models[0].version
+    assert stood is not None
+    approve(version)
+
+    def killed(*_: object) -> float:
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr("seldon.rollout.drive.smoke_test", killed)
+        patched.setattr(Rollout, "withdraw", lambda *_: None)
+        patched.setattr("steps.roll_out.enter_end", lambda *_: None)
+        with pytest.raises(Killed):
+            CliRunner().invoke(app, ["deploy", version], catch_exceptions=False)
+    before = len(active_ledger().entries())
+    desired = active_deployment()[1].desired()
+    assert desired is not None
+    assert desired.canary is not None
+
+    succeeds("repair")
+    succeeds("repair")
+
+    in_production(stood)
+    entered = active_ledger().entries()[before:]
+    assert [(one.decision, one.version, one.facts["ending"]) for one in entered] == [
+        ("rolled_back", version, "cut_short")
+    ]
+    assert entered[0].facts["run"] == desired.rollout
+
+
+def test_a_version_that_is_merely_slow_may_be_approved_again(second: str, trained: Trained) -> None:
+    stood, version = stands().holder("production"), register_again(trained).models[0].version
+    assert stood is not None
     approve(version)
     configure(trained.root, OWN, deployment=SETTINGS | {"smoke_seconds": 1e-6})
     try:
         result = churn("deploy", version)
     finally:
         configure(trained.root, OWN, deployment=SETTINGS)
+
+    assert result.exit_code == 1
+    assert f"version {version} was taken back (failed)" in result.output
+    in_production(stood)
+    assert stands().stages[version] == "staging"
+
+
+def test_a_version_that_is_no_good_is_taken_back_and_entered(
+    second: str, trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stood = stands().holder("production")
+    assert stood is not None
+    version = register_again(trained).models[0].version
+    approve(version)
+    monkeypatch.setattr("seldon.rollout.smoke.GOLDEN_TOLERANCE", -1.0)  # no score is near enough
+    result = churn("deploy", version)
 
     assert result.exit_code == 1
     assert f"version {version} was taken back (rolled_back)" in result.output
