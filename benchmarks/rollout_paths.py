@@ -180,6 +180,6 @@ class _Walk:
         if outcome == "contacted":
             return traffic.contacted
         threshold = self._baseline.slow[("median", "q90", "q99").index(outcome.split("_")[1])]
-        wide = np.where(traffic.canary, self._settings.latency_margin, 1.0) if outcome.startswith("slower") else 1.0
-        found: Flags = traffic.failed | (traffic.seconds > threshold * wide)
+        allowed = self._settings.slowest(threshold) if outcome.startswith("slower") else threshold
+        found: Flags = traffic.failed | (traffic.seconds > np.where(traffic.canary, allowed, threshold))
         return found

@@ -234,21 +234,11 @@ def rows_of(figures: Mapping[str, Figures], floor: Mapping[str, float]) -> str:
     return table(head, rows)
 
 
-def main() -> None:
-    """Measure, and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=5)
-    parser.add_argument("--candidate", default="logistic_regression")
-    parser.add_argument("--port", type=int, default=19_600)
-    parser.add_argument("--no-peers", action="store_true", help="measure ours and the floors alone")
-    parser.add_argument("--write", action="store_true", help=f"put the table into {PAGE.relative_to(ROOT)}")
-    options = parser.parse_args()
-    if shutil.which("wrk") is None or not PYTHON.exists():
-        sys.exit("benchmarks.serving: needs wrk (make services) and .venv-serving (make .venv-serving/.ready)")
+def compare(candidate: str, options: argparse.Namespace) -> str:
+    """Measure everybody with one kind of model, and return the table."""
     skipped: list[str] = []
     with tempfile.TemporaryDirectory() as name:
-        material = make_material(Path(name), options.candidate)
+        material = make_material(Path(name), candidate)
         taking_part = contenders(material)
         if not options.no_peers:
             taking_part += peers(PEERS, material, skipped)
@@ -260,7 +250,23 @@ def main() -> None:
         bundle = material.bundle
         words = [str(PYTHON), "-m", "benchmarks.peers.onnx_floor", str(bundle.path), bundle.digest, *map(str, SIZES)]
         floor = json.loads(subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout)
-    printed = "\n\n".join([rows_of(figures, floor), *(f"Could not be installed here: {peer}." for peer in skipped)])
+    lines = [rows_of(figures, floor), *(f"Could not be installed here: {peer}." for peer in skipped)]
+    return "\n\n".join([f"**{candidate.replace('_', ' ')}**", *lines])
+
+
+def main() -> None:
+    """Measure, and print a table for each kind of model."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=5)
+    parser.add_argument("--candidates", nargs="+", default=list(TrainingSettings().candidates))
+    parser.add_argument("--port", type=int, default=19_600)
+    parser.add_argument("--no-peers", action="store_true", help="measure ours and the floors alone")
+    parser.add_argument("--write", action="store_true", help=f"put the tables into {PAGE.relative_to(ROOT)}")
+    options = parser.parse_args()
+    if shutil.which("wrk") is None or not PYTHON.exists():
+        sys.exit("benchmarks.serving: needs wrk (make services) and .venv-serving (make .venv-serving/.ready)")
+    printed = "\n\n".join(compare(candidate, options) for candidate in options.candidates)
     print(printed)
     if options.write:
         command = f"python -m benchmarks.serving --rounds {options.rounds} --seconds {options.seconds:g} --write"

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 HOURS = 48
 """Hours at the end of the set that are uploaded and ingested one by one, as in daily use."""
-MONTH = timedelta(days=30)
-"""What is uploaded after the first model is in production; the second one learns from it too."""
 
 
 def demo(
@@ -35,7 +33,7 @@ def demo(
     ] = HOURS,
     ask: Annotated[bool, typer.Option("--ask", help="Leave the approval for production to you.")] = False,
 ) -> None:
-    """Upload a real data set, ingest it, train, serve; a month later train again, and roll the new model out.
+    """Upload a real data set, ingest it, train, serve; when a quarter more is known train again, and roll that out.
 
     Doing it again finds everything ingested; after an interruption it goes on where it was.
     """
@@ -93,7 +91,7 @@ def _run(settings: Settings, root: Path, name: str, data: Path | None, hours: in
 
 
 def _tell(settings: Settings, root: Path, name: str, data: Path | None, hours: int, *, ask: bool) -> Story:
-    """Two models in a row: the first from the past, the second when a month more is known."""
+    """Two models in a row, the second when one more label window is known, or as much as the set has to spare."""
     from churn.sources.registry import open_source
     from cli.demo_data import Uploads, extent, open_vault, prepare_stack
     from cli.demo_serving import take_a_failing_canary_back
@@ -107,18 +105,20 @@ def _tell(settings: Settings, root: Path, name: str, data: Path | None, hours: i
             prepare_stack(root)
         with stages.stage("Vault: the data key"):
             open_vault(settings, root)
-        rows, end = extent(source)
-        first, last = end - MONTH, end - hours * HOUR
-        begins = not uploads.taken_beyond(first)
+        known = extent(source)
+        last = known.end - hours * HOUR
+        first = max(known.end - timedelta(days=settings.features.horizon_days), known.first_model(settings.features))
+        begins = first < last and not uploads.taken_beyond(first)
         if begins:
             with stages.stage(f"the past until {first:%Y-%m-%d}: upload, ingest at once"):
                 uploads.take(first)
     if begins:
         _bring_to_production(settings, "from the past", ask=ask)
     with shown_stages() as stages:
-        with stages.stage(f"a month later, until {last:%Y-%m-%d %H:%M}: upload, ingest at once"):
+        with stages.stage(f"what came later, until {last:%Y-%m-%d %H:%M}: upload, ingest at once"):
             uploads.take(last)
         with stages.stage(f"the last {hours} hours, one by one", hours) as advance:
+            uploads.break_a_till(known.end - HOUR)
             for closing in (last + number * HOUR for number in range(1, hours + 1)):
                 uploads.take(closing)
                 advance()
@@ -127,7 +127,7 @@ def _tell(settings: Settings, root: Path, name: str, data: Path | None, hours: i
     if traffic is not None:
         with shown_stages() as stages, stages.stage("a canary that fails on purpose, for real customers"):
             drilled = take_a_failing_canary_back(traffic)
-    return Story(rows, uploads.reports, models, promoted, deployed, drilled)
+    return Story(known.rows, uploads.reports, models, promoted, deployed, drilled)
 
 
 def _bring_to_production(

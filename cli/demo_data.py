@@ -1,5 +1,6 @@
 """The demo's data: uploaded as a real source would, and ingested."""
 
+import json
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -7,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from churn.features.cutoffs import shortest_history
+from churn.features.settings import FeatureSettings
 from churn.hours import floor_hour
 from churn.settings import Settings
 
@@ -16,6 +19,12 @@ if TYPE_CHECKING:
     from churn.sources.source import Source
 
 DAY = timedelta(days=1)
+BROKEN: tuple[dict[str, object], ...] = (
+    {"customer_id": None, "event_type": "purchase", "amount": 11.77},
+    {"customer_id": "00004", "event_type": "purchase", "amount": "about twelve"},
+    {"customer_id": "00018", "event_type": "purchase", "amount": 14.96, "event_time": "2999-01-01T00:00:00Z"},
+)
+"""What a till sends that has lost its mind: a purchase of nobody, an amount in words, a purchase to come."""
 
 
 @dataclass
@@ -50,17 +59,9 @@ class Uploads:
         else:
             self._upload("hour", since, until)
         self._until = until
-        self._ingest(until)
+        self.ingest(until)
 
-    def _upload(self, per: "Grain", since: datetime | None, until: datetime) -> None:
-        from churn.landing.zone import LandingZone
-        from churn.sources.replay import replay
-
-        zone = LandingZone(self.settings.landing.url)
-        if replay(self.source, zone, per=per, since=since, until=until).stopped:
-            raise KeyboardInterrupt
-
-    def _ingest(self, until: datetime) -> None:
+    def ingest(self, until: datetime) -> None:
         """Run the pipeline, unless an earlier run left nothing to do."""
         from churn.ingestion.ingest import Ingestion
         from cli.ingest import run_ingestion
@@ -71,6 +72,22 @@ class Uploads:
         if done and not Ingestion(self.settings, key_source(self.settings.vault, self.root)).scan(until).objects:
             return
         self.reports.append(run_ingestion(until))
+
+    def break_a_till(self, hour: datetime) -> None:
+        """Upload an object whose rows are all wrong, beside what customers really bought in that hour."""
+        from churn.landing.zone import LandingZone
+
+        rows = [{"event_time": f"{hour:%Y-%m-%dT%H:%M:%SZ}"} | row for row in BROKEN]
+        content = "".join(f"{json.dumps(row)}\n" for row in rows).encode()
+        LandingZone(self.settings.landing.url).write("activity", hour, "broken-till.jsonl", content)
+
+    def _upload(self, per: "Grain", since: datetime | None, until: datetime) -> None:
+        from churn.landing.zone import LandingZone
+        from churn.sources.replay import replay
+
+        zone = LandingZone(self.settings.landing.url)
+        if replay(self.source, zone, per=per, since=since, until=until).stopped:
+            raise KeyboardInterrupt
 
     def _closed(self) -> datetime | None:
         from churn.ingestion.journal import read_stream
@@ -99,17 +116,41 @@ def open_vault(settings: Settings, root: Path) -> None:
     key_source(settings.vault, root).data_key()
 
 
-def extent(source: "Source") -> tuple[int, datetime]:
-    """Return how many rows the source has and the end of its last day."""
+@dataclass(frozen=True)
+class Extent:
+    """What a source covers.
+
+    Attributes:
+        first_day: midnight before its first row.
+        end: of its last day.
+    """
+
+    rows: int
+    first_day: datetime
+    end: datetime
+
+    def first_model(self, settings: FeatureSettings) -> datetime:
+        """Return from when on there is enough to train on."""
+        return self.first_day + shortest_history(settings) + DAY
+
+
+def extent(source: "Source") -> Extent:
+    """Read a source to its end.
+
+    Raises:
+        BadParameter: it is empty.
+    """
     from churn.sources.source import UPLOADED
 
-    rows, last = 0, None
+    rows, moments = 0, set[datetime]()
     for stream in source.streams():
         for frame in source.read(stream):
             rows += frame.height
-            latest = frame[UPLOADED].max()
-            if isinstance(latest, datetime) and (last is None or latest > last):
-                last = latest
-    if last is None:
+            moments.update(one for one in (frame[UPLOADED].min(), frame[UPLOADED].max()) if isinstance(one, datetime))
+    if not moments:
         raise typer.BadParameter(f"{source.name} is empty")
-    return rows, floor_hour(last).replace(hour=0) + DAY
+    return Extent(rows, _midnight(min(moments)), _midnight(max(moments)) + DAY)
+
+
+def _midnight(moment: datetime) -> datetime:
+    return floor_hour(moment).replace(hour=0)

@@ -46,9 +46,13 @@ def promote_best(models: "Models", *, ask: bool) -> Promoted:
 
     What an earlier demo has done stays; a gate that says no ends the way, and is told.
     """
+    from churn.ledger.standing import standing
     from pipelines.promotion import promote_model
+    from steps.registry import active_ledger
 
     version, candidate = best_of(models)
+    if standing(active_ledger().entries()).stages.get(version) == "archived":
+        return Promoted(version, candidate, "an earlier rollout took it back", ())
     stopped, pages = None, []
     for stage in ("staging", "production"):
         if _reached(version, stage):
@@ -76,7 +80,7 @@ def _reached(version: str, stage: str) -> bool:
 
     entries = active_ledger().entries()
     present = standing(entries).stages.get(version, "none")
-    if present in ("production", "archived") or stage == "staging":
+    if present == "production" or stage == "staging":
         return present != "none"
     try:
         approval_of(entries, version)

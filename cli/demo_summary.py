@@ -13,6 +13,7 @@ import typer
 
 from churn.errors import AccountingError
 from churn.settings import Settings
+from cli.demo_data import BROKEN
 from cli.tables import print_table, print_totals
 from cli.zen import zenml_home
 
@@ -48,7 +49,7 @@ def print_summary(settings: Settings, root: Path, *, source: str, rows: int, rep
     counts = totals(settings.lake.url)
     new = sum(report.counts.read for report in reports)
     typer.echo()
-    print_totals(f"{source}: {rows:,} rows uploaded, {new:,} ingested just now", counts)
+    print_totals(f"{source}: {rows:,} rows uploaded, {len(BROKEN)} of a broken till; {new:,} ingested just now", counts)
     _check(counts, rows)
     tables = take_snapshot(settings.lake.url).tables
     print_table("Data snapshot", ["table", "version", "rows"], [(n, t.version, t.rows) for n, t in tables.items()])
@@ -79,9 +80,10 @@ def print_places(
 def _check(counts: "pl.DataFrame", rows: int) -> None:
     sums = counts.select("read", "appended", "duplicate", "quarantined").sum().row(0)
     read, appended, duplicate, quarantined = map(int, sums)
-    if read != appended + duplicate + quarantined or read < rows:
+    uploaded = rows + len(BROKEN)
+    if read != appended + duplicate + quarantined or read < uploaded:
         raise AccountingError(
-            f"{rows:,} rows were uploaded, {read:,} read: {appended:,} appended, {duplicate:,} duplicate, "
+            f"{uploaded:,} rows were uploaded, {read:,} read: {appended:,} appended, {duplicate:,} duplicate, "
             f"{quarantined:,} quarantined; look at churn quarantine show and start afresh with make demo-clean"
         )
     typer.echo(f"{read:,} read = {appended:,} appended + {duplicate:,} duplicate + {quarantined:,} quarantined")
@@ -111,6 +113,7 @@ def _places(settings: Settings, root: Path, cards: Mapping[str, Path], promoted:
         "MLflow": f"{_command('mlflow')} ui --host 127.0.0.1 --backend-store-uri {shlex.quote(_tracking_uri())}",
         "one more run": f"{prefix}{_command('zenml')} pipeline run pipelines.training.train_churn_model",
         "make it again": f"{_command('churn')} reproduce {promoted.version}",
+        "refused rows": f"{_command('churn')} quarantine show",
         "decisions": f"{_command('churn')} versions; {_command('churn')} ledger show; {_command('churn')} status",
         "every hour": f"{_command('churn')} ingest --every 1h",
     }

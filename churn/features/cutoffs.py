@@ -32,6 +32,11 @@ class Cutoffs(Frozen):
         return tuple(sorted({*self.labelled, self.latest}))
 
 
+def shortest_history(settings: FeatureSettings) -> timedelta:
+    """Return how long customers must have been watched before a model can be trained and judged."""
+    return timedelta(days=settings.min_history_days + 3 * settings.horizon_days + settings.allowed_lateness_days)
+
+
 def plan_cutoffs(first_day: date, watermark: datetime, settings: FeatureSettings) -> Cutoffs:
     """Place the cutoffs as late as the labels allow, going back from the end of the data.
 
@@ -51,11 +56,10 @@ def plan_cutoffs(first_day: date, watermark: datetime, settings: FeatureSettings
     selection = calibration if shared else calibration - horizon
     newest = selection - horizon
     if newest < earliest:
-        needed = settings.min_history_days + 3 * settings.horizon_days + settings.allowed_lateness_days
         raise ChurnError(
             f"features: the data covers {(watermark.date() - first_day).days} days ({first_day} to "
-            f"{watermark.date()}) and {needed} are needed for features.horizon_days = {settings.horizon_days}; "
-            "ingest older data, or lower horizon_days or min_history_days"
+            f"{watermark.date()}), and features.horizon_days = {settings.horizon_days} needs "
+            f"{shortest_history(settings).days}; ingest older data, or lower horizon_days or min_history_days"
         )
     steps = range(min(settings.max_train_cutoffs, (newest - earliest).days // settings.cutoff_step_days + 1))
     return Cutoffs(

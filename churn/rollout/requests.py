@@ -51,7 +51,7 @@ def read(requests: pl.DataFrame, baseline: Baseline, settings: RolloutSettings) 
     right = ((score - expected).abs() <= settings.score_tolerance) & expected.is_not_nan()
     slow: dict[str, pl.Expr] = {}
     for name, threshold in zip(("median", "q90", "q99"), baseline.slow, strict=True):
-        wide = pl.when(pl.col("canary")).then(threshold * settings.latency_margin).otherwise(threshold)
+        wide = pl.when(pl.col("canary")).then(settings.slowest(threshold)).otherwise(threshold)
         slow |= {
             f"slow_{name}": pl.col("error") | (seconds > threshold),
             f"slower_{name}": pl.col("error") | (seconds > wide),

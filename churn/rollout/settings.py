@@ -43,6 +43,9 @@ class RolloutSettings(Frozen):
     latency_margin: float = Field(
         default=1.2, gt=1, le=10, description="factor by which the canary may be slower, at stable's quantiles"
     )
+    latency_allowance: float = Field(
+        default=0.001, ge=0, le=60, description="seconds that the canary may be slower in any case: nobody notices less"
+    )
     decision_margin: float = Field(
         default=0.03, gt=0, lt=1, description="distance of the contacted share from what the promotion promised"
     )
@@ -87,6 +90,10 @@ class RolloutSettings(Frozen):
         default=500, ge=20, description="fewest requests of stable from which thresholds and baselines are taken"
     )
     steps: tuple[RolloutStep, ...] = Field(default=_STEPS, min_length=1, description="the weights, in their order")
+
+    def slowest(self, threshold: float) -> float:
+        """Return how slow the canary may be in seconds, where stable may be as slow as `threshold`."""
+        return max(threshold * self.latency_margin, threshold + self.latency_allowance)
 
     @model_validator(mode="after")
     def _spends_no_more_than_alpha(self) -> Self:

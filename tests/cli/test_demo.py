@@ -27,6 +27,7 @@ from churn.ingestion.report import IngestReport
 from churn.settings import load_settings
 from churn.sources.registry import open_source
 from churn.sources.source import UPLOADED
+from cli.demo_data import Uploads
 from cli.demo_summary import _alerts, _command
 from cli.main import app
 from cli.zen import alone_with_store, zenml_home
@@ -53,11 +54,14 @@ def test_the_demo_takes_hours_that_another_run_has_closed_already(
     monkeypatch.setattr(cli.ingest, "run_ingestion", run)
     monkeypatch.setattr(vault.datakey, "key_source", lambda settings, root: world.key)
 
-    late, again = (cli.demo._ingest(world.settings, tmp_path, START + 2 * HOUR) for _ in range(2))
-    assert late
-    assert late.counts.read == 2
-    assert again is None
+    uploads = Uploads(world.settings, tmp_path, open_source("cdnow"))
+    for _ in range(2):
+        uploads.ingest(START + 2 * HOUR)
+
+    assert [report.counts.read for report in uploads.reports] == [2]
     assert world.rows().height == 3
+    assert uploads.taken_beyond(START + 99 * HOUR)
+    assert not uploads.taken_beyond(START + 100 * HOUR)
 
 
 def test_the_store_is_used_for_the_first_time_by_one_process_alone(
@@ -160,21 +164,25 @@ def test_on_a_pipe_the_demo_says_a_line_for_each_stage_and_the_log_the_rest(demo
     assert [match and match[1].split(":")[0] for match in stages] == [
         "ZenML",
         "Vault",
-        "the past until 1998-06-30 22",
+        "the past until 1998-04-02",
+        "features and models from the past",
+        "the best one to staging, and approved for production",
+        "behind the prediction API, and into production",
+        "what came later, until 1998-06-30 22",
         "the last 2 hours, one by one",
-        "features and models",
+        "features and models from all there is",
         "the best one to staging, and approved for production",
         "behind the prediction API, and into production",
         "a canary that fails on purpose, for real customers",
     ]
-    assert sum(line["event"] == "ingested" for line in lines) == 3
+    assert sum(line["event"] == "ingested" for line in lines) == 4
 
 
 def test_the_demo_accounts_for_every_row_and_names_the_report_of_the_backlog(demo: Demo) -> None:
     places = demo.places
     backlog, newest = ((demo.root / places[name]).read_text() for name in ("backlog report", "newest report"))
 
-    assert "69,659 read = 69,404 appended + 255 duplicate + 0 quarantined" in demo.stdout
+    assert "69,662 read = 69,404 appended + 255 duplicate + 3 quarantined" in demo.stdout
     rows = re.compile(r"rows read</span><b>([\d,]+)")
     counts = [int(match[1].replace(",", "")) for match in map(rows.search, (backlog, newest)) if match]
     assert len(counts) == 2
@@ -186,11 +194,20 @@ def test_the_demo_brings_its_best_model_to_production_and_names_the_evidence(dem
     assert "The gate lets it pass" in (demo.root / demo.places["evidence"]).read_text()
 
 
+def test_the_demo_rolls_its_second_model_out_as_a_canary(demo: Demo) -> None:
+    told = re.search(r"^it replaced version (\d) as a canary, shadow → 5 % → 25 % → 50 % → 100 %: ", demo.stdout, re.M)
+    assert told
+    assert int(told[1]) <= 3
+    assert re.search(r"^version [456] \(", demo.stdout, re.MULTILINE)
+    noticed = re.findall(
+        r"^meanwhile ([\d,]+) requests of real customers, 0 of them failed$", demo.stdout, re.MULTILINE
+    )
+    assert len(noticed) == 2
+    assert int(noticed[0].replace(",", "")) > 2_000
+
+
 def test_the_demo_serves_its_model_and_takes_a_failing_canary_back_unnoticed(demo: Demo) -> None:
     assert re.search(r"^the failing canary was taken back after [\d,]+ requests of", demo.stdout, re.MULTILINE)
-    asked = re.search(r"^meanwhile ([\d,]+) requests of real customers, 0 of them failed$", demo.stdout, re.MULTILINE)
-    assert asked
-    assert int(asked[1].replace(",", "")) > 500
     url = re.search(r"curl -s (\S+)/metadata", demo.stdout)
     assert url
     with urllib.request.urlopen(f"{url[1]}/metadata", timeout=10) as answer:

@@ -161,7 +161,10 @@ def test_no_fault_ever_promotes(fault: dict[str, pl.Expr], count: int, seed: int
 def test_the_unit_of_time_does_not_matter(seed: int, factor: float) -> None:
     requests = traffic(2_000, slower=1.3, seed=seed)
     scaled = BASELINE.model_copy(update={"slow": tuple(factor * threshold for threshold in BASELINE.slow)})
-    bench = Judge(SETTINGS, scaled, Promise())
+    in_seconds, in_factors = (
+        SETTINGS.model_copy(update={"latency_allowance": unit * SETTINGS.latency_allowance}) for unit in (1, factor)
+    )
+    bench = Judge(in_factors, scaled, Promise())
     bench.add(requests.with_columns(pl.col("seconds") * factor))
 
-    assert figures(bench.verdict(HALF, since=START, now=START)) == figures(judged(requests))
+    assert figures(bench.verdict(HALF, since=START, now=START)) == figures(judged(requests, settings=in_seconds))

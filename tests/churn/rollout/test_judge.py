@@ -111,6 +111,17 @@ def test_a_difference_within_the_margin_is_no_rollback_however_sure_it_is() -> N
     assert verdict.decision == "PROMOTE"
 
 
+def test_a_difference_that_nobody_notices_is_no_rollback_however_many_times_as_slow_it_is() -> None:
+    slow = traffic(30_000, slower=2.0)
+
+    noticed = judged(slow)
+    unnoticed = judged(slow, settings=SETTINGS.model_copy(update={"latency_allowance": 0.5}))
+
+    assert noticed.decision == "ROLLBACK"
+    assert metric(unnoticed, "latency_median").won
+    assert unnoticed.decision == "PROMOTE"
+
+
 def test_strict_bets_on_the_margin_itself() -> None:
     strict = SETTINGS.model_copy(update={"mode": "strict"})
     small, large = traffic(200_000, slower=1.1), traffic(30_000, slower=2.0)
