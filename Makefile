@@ -22,7 +22,7 @@ setup: .venv/.ready ## Make .venv from the locked requirements (every other task
 services: ## Install what tests and benchmarks need from Debian's packages: Chromium, wrk
 	@requirements/services
 
-demo: setup .venv-serving/.ready ## Replay a real data set, ingest it, train models, serve the best; SOURCE=online_retail, DATA=its folder, ASK=1
+demo: setup .venv-serving/.ready ## Real data to models behind an API: ingest, train, promote, canary; SOURCE=online_retail, DATA=its folder, ASK=1
 	@$(BIN)/churn demo $(if $(SOURCE),--source "$(SOURCE)") $(if $(DATA),--data "$(DATA)") $(if $(ASK),--ask)
 
 demo-clean: ## Stop what the demo started and remove what it made

@@ -111,16 +111,19 @@ def _tell(settings: Settings, root: Path, name: str, data: Path | None, hours: i
         begins = first < last and not uploads.taken_beyond(first)
         if begins:
             with stages.stage(f"the past until {first:%Y-%m-%d}: upload, ingest at once"):
-                uploads.take(first)
+                uploads.by_day(first)
+                uploads.ingest(first)
     if begins:
         _bring_to_production(settings, "from the past", ask=ask)
     with shown_stages() as stages:
         with stages.stage(f"what came later, until {last:%Y-%m-%d %H:%M}: upload, ingest at once"):
-            uploads.take(last)
+            uploads.by_day(last)
+            uploads.ingest(last)
         with stages.stage(f"the last {hours} hours, one by one", hours) as advance:
+            uploads.by_hour(known.end)
             uploads.break_a_till(known.end - HOUR)
             for closing in (last + number * HOUR for number in range(1, hours + 1)):
-                uploads.take(closing)
+                uploads.ingest(closing)
                 advance()
     models, promoted, deployed, traffic = _bring_to_production(settings, "from all there is", ask=ask)
     drilled = None

@@ -46,20 +46,15 @@ class Uploads:
         closed = self._closed()
         return closed is not None and closed > moment
 
-    def take(self, until: datetime) -> None:
-        """Upload what comes before `until` and after what was taken before, and ingest it.
+    def by_day(self, until: datetime) -> None:
+        """Upload what comes before `until` and was not uploaded yet: whole days at once, the last day's hours each."""
+        day = until.replace(hour=0)
+        self._upload("day", day)
+        self._upload("hour", until)
 
-        Whole days are uploaded as one object each, the hours of the last day and of a stretch below a day one by one.
-        """
-        since = self._until
-        if since is None or until - since > DAY:
-            day = until.replace(hour=0)
-            self._upload("day", since, day)
-            self._upload("hour", day, until)
-        else:
-            self._upload("hour", since, until)
-        self._until = until
-        self.ingest(until)
+    def by_hour(self, until: datetime) -> None:
+        """Upload what comes before `until` and was not uploaded yet, each hour by itself."""
+        self._upload("hour", until)
 
     def ingest(self, until: datetime) -> None:
         """Run the pipeline, unless an earlier run left nothing to do."""
@@ -79,15 +74,18 @@ class Uploads:
 
         rows = [{"event_time": f"{hour:%Y-%m-%dT%H:%M:%SZ}"} | row for row in BROKEN]
         content = "".join(f"{json.dumps(row)}\n" for row in rows).encode()
-        LandingZone(self.settings.landing.url).write("activity", hour, "broken-till.jsonl", content)
+        zone = LandingZone(self.settings.landing.url)
+        if not zone.holds("activity", hour, "broken-till.jsonl", content):
+            zone.write("activity", hour, "broken-till.jsonl", content)
 
-    def _upload(self, per: "Grain", since: datetime | None, until: datetime) -> None:
+    def _upload(self, per: "Grain", until: datetime) -> None:
         from churn.landing.zone import LandingZone
         from churn.sources.replay import replay
 
         zone = LandingZone(self.settings.landing.url)
-        if replay(self.source, zone, per=per, since=since, until=until).stopped:
+        if replay(self.source, zone, per=per, since=self._until, until=until).stopped:
             raise KeyboardInterrupt
+        self._until = until
 
     def _closed(self) -> datetime | None:
         from churn.ingestion.journal import read_stream

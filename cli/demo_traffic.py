@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 CALLERS = 2
-PACE = 0.006
+PACE = 0.016
 """Seconds from one request of a caller to its next."""
 
 

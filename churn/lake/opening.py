@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Final
 
 import fsspec
@@ -41,6 +42,24 @@ def is_latest(uri: str, version: int) -> bool:
     fs.invalidate_cache()
     held, next_one = (fs.exists(f"{root}/_delta_log/{number:020}.json") for number in (version, version + 1))
     return held and not next_one
+
+
+def version_at(uri: str, at: datetime | None = None) -> tuple[int, datetime] | None:
+    """Return the newest version of a table, or the newest of a moment that has passed, and when it was committed.
+
+    None where there is no table, or was none then.
+
+    Raises:
+        ChurnError: its log cannot be read.
+    """
+    with openable(uri, None):
+        table = look(uri, None)
+        commits = [] if table is None else table.history(None if at else 1)
+    for commit in commits:
+        committed_at = datetime.fromtimestamp(commit["timestamp"] / 1000, UTC)
+        if at is None or committed_at <= at:
+            return int(commit["version"]), committed_at
+    return None
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -121,9 +122,31 @@ def test_a_stage_set_by_hand_is_named_and_repaired(churn: Run, promoted: str) ->
     assert "agree" in churn("repair").stdout
 
 
+def test_the_status_is_one_screen_of_lake_models_and_ledger_also_of_the_past(churn: Run, promoted: str) -> None:
+    entries = active_ledger().entries()
+    trained = next(entry for entry in entries if entry.decision == "registered")
+
+    shown = churn("status").stdout
+    now = json.loads(churn("status", "--json").stdout)
+    then = json.loads(churn("status", "--json", "--at", trained.at.isoformat()).stdout)
+
+    assert re.search(r"activity.*\d+", shown)
+    assert "read through" in shown
+    assert f"staging: version {promoted} (" in shown
+    assert f"ledger: {len(entries)} entries, head {entries[-1].hash[:12]}" in shown
+    assert now["models"][1]["version"] == promoted
+    assert now["models"][1]["metrics"]["roc_auc"] > 0.5
+    assert [model["version"] for model in then["models"]] == [None, None]
+    assert then["ledger"]["sequence"] == trained.sequence
+    assert {table["table"] for table in then["lake"]["tables"]} >= {"activity", "journal"}
+    assert then["deployment"] is None
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
+        (["status", "--at", "yesterday"], "is no ISO 8601 time"),
+        (["status", "--at", "2999-01-01"], "has not come yet"),
         (["promote", "999"], "the ledger knows no such version"),
         (["promote", "x; drop"], "the ledger knows no such version"),
         (["promote", "-1"], "No such option"),

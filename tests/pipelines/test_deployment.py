@@ -169,7 +169,10 @@ def test_serving_is_shown_stopped_and_started_again(second: str) -> None:
     succeeds("serve", "stop")
     stopped, known = churn("serve", "status"), churn("status")
     succeeds("serve", "start")
+    running = succeeds("status")
 
+    assert f"  stable: version {second}, 100 %, ready, 0 restarts" in running
+    assert "deployment churn/pipelines: nothing runs" in known.output
     assert f"stable: version {second}, 100 %, ready" in shown
     assert document["observed"]["stable"]["version"] == second
     assert stopped.exit_code == 1
