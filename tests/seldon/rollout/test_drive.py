@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from churn.rollout.settings import RolloutSettings
 from seldon.deployment import RolloutRuns
 from seldon.gateway.state import Server
 from seldon.rollout.drive import Rollout
@@ -83,8 +84,9 @@ def test_requests_that_are_no_predictions_are_none_the_log_lacks(scene: Scene, c
     [
         ({"kind": "wrong"}, "scores differ from its bundle's"),
         ({"kind": "errors"}, "failed"),
+        ({"kind": "slow", "seconds": 0.1}, "latency"),
     ],
-    ids=["wrong scores", "errors"],
+    ids=["wrong scores", "errors", "slow"],
 )
 def test_a_canary_that_turns_bad_among_customers_is_taken_back_and_costs_them_no_answer(
     scene: Scene, customers: Customers, fault: dict[str, Any], reason: str
@@ -103,19 +105,38 @@ def test_a_canary_that_turns_bad_among_customers_is_taken_back_and_costs_them_no
     assert (outcome.cost.failed > 0) == (fault["kind"] == "errors")
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "hangs"])
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_canary_that_fails_three_requests_of_a_hundred_is_taken_back_under_the_usual_margins(
+    scene: Scene, customers: Customers
+) -> None:
+    candidate, stable = scene.version(), scene.stable
+    usual = RolloutSettings(baseline_requests=30, steps=(HALF.model_copy(update={"customers": 50_000, "hours": 0.08}),))
+
+    with once("50 %", lambda: scene.world.breaks(candidate, kind="errors", share=0.03)) as do:
+        outcome = scene.run(candidate, do=do, settings=usual.model_copy(update={"latency_margin": 10}))
+
+    assert outcome.ending == "rolled_back", outcome.reason
+    assert outcome.reason.startswith("errors")
+    taken_back(scene, outcome, stable, customers)
+
+
+@pytest.mark.parametrize("fate", ["killed", "hangs", "out of memory"])
 def test_a_canary_that_dies_or_hangs_is_taken_back_and_costs_customers_no_answer(
-    scene: Scene, customers: Customers, number: int
+    scene: Scene, customers: Customers, fate: str
 ) -> None:
     candidate, stable = scene.version(), scene.stable
 
-    def hit() -> None:
+    def strike() -> None:
+        if fate == "out of memory":
+            scene.world.breaks(candidate, kind="memory", share=0.1)
+            return
         canary = scene.world.observed().canary
         assert canary is not None
         assert canary.pid is not None
-        os.kill(canary.pid, number)
+        os.kill(canary.pid, signal.SIGKILL if fate == "killed" else signal.SIGSTOP)
 
-    with once("50 %", hit) as do:
+    with once("50 %", strike) as do:
         outcome = scene.run(candidate, do=do, settings=LONG)
 
     assert outcome.ending == "rolled_back", outcome.reason
@@ -128,7 +149,7 @@ def test_a_canary_that_dies_or_hangs_is_taken_back_and_costs_customers_no_answer
         ({"kind": "exit"}, "failed", "does not start"),
         ({"kind": "wrong"}, "rolled_back", "differ from the recorded ones"),
         ({"kind": "errors"}, "rolled_back", "answered with 500"),
-        ({"kind": "slow", "seconds": 0.4}, "rolled_back", "0.20 s are allowed"),
+        ({"kind": "slow", "seconds": 0.4}, "failed", "0.20 s are allowed"),
     ],
     ids=["will not start", "wrong scores", "errors", "slow"],
 )
