@@ -30,6 +30,14 @@ class LakeData:
         """
         return _build_of(lineage).frame([lineage.cutoffs.test])
 
+    def newest_customers(self, lineage: Lineage) -> pl.DataFrame:
+        """Return the rows of the newest cutoff behind the candidate, whose outcomes nobody knows yet.
+
+        Raises:
+            SnapshotError: as `rows`.
+        """
+        return _build_of(lineage).frame([lineage.cutoffs.latest])
+
     def known_until(self, lineage: Lineage) -> datetime:
         """Return when the newest row behind the candidate's features became available.
 

@@ -52,7 +52,7 @@ class Shift(Frozen):
 
 
 class Promise(Frozen):
-    """How far the new model was seen to differ on held-out customers; a live canary must keep to it."""
+    """How far the new model was seen to differ on the newest customers; a live canary must keep to it."""
 
     score: Shift = Shift()
     contacted: Shift = Shift()

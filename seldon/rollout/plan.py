@@ -35,7 +35,7 @@ class RolloutPlan(Frozen):
     approval: int = Field(description="sequence of the ledger's entry that lets it go")
     stable: Server | None = Field(description="what is in production; none for a first version")
     strategy: Strategy
-    promise: Promise = Field(description="how far it was seen to differ on held-out customers")
+    promise: Promise = Field(description="how far it was seen to differ on the newest customers")
     golden: tuple[GoldenRow, ...] = Field(description="inputs whose scores are known")
     settings: RolloutSettings
     baseline_hours: float = Field(description="how far back stable's own requests are taken from, and waited for")

@@ -68,6 +68,18 @@ def test_a_model_knows_what_its_lake_held_when_it_was_trained(trained: Trained, 
     assert evidence.watermark <= evidence.lake_watermark  # other suites may have brought newer data
 
 
+def test_the_newest_customers_are_those_whose_outcome_nobody_knows(
+    trained: Trained, bundles: dict[str, Bundle]
+) -> None:
+    lineage = bundles["logistic_regression"].manifest.lineage
+
+    newest = LakeData(trained.world.lake).newest_customers(lineage)
+
+    assert newest.height > 10
+    assert set(newest["cutoff"]) == {lineage.cutoffs.latest}
+    assert newest["churned"].null_count() == newest.height
+
+
 def test_another_feature_table_than_recorded_is_refused(trained: Trained, bundles: dict[str, Bundle]) -> None:
     lineage = bundles["logistic_regression"].manifest.lineage
 
