@@ -69,7 +69,7 @@ def opened(version: str, digest: str | None) -> Bundle:
 def _promise(candidate: Bundle, stable: Bundle, data: LakeData) -> Promise:
     """Measure how far the candidate differs from what stands, on the customers who are nearest to those it will meet.
 
-    No outcome of theirs is known, and none is needed; on the older ones of the test cutoff the two may differ otherwise.
+    No outcome of theirs is known, and none is needed; on the older ones of the test cutoff it may differ otherwise.
     """
     rows = data.newest_customers(candidate.manifest.lineage)
     return promise_of(
