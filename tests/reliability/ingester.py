@@ -1,5 +1,6 @@
 """A real ingester process that can be killed: at any time from outside, or by itself at the k-th boundary."""
 
+import io
 import json
 import os
 import sys
@@ -10,8 +11,8 @@ from multiprocessing.context import ForkServerProcess
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
+import polars as pl
 from deltalake import DeltaTable
-from fsspec.implementations.local import LocalFileSystem
 
 from churn.ingestion import journal, quarantine
 from churn.lake.files import StagedFiles
@@ -31,16 +32,18 @@ BOUNDARIES: Boundaries = (
     (Pinned, "append"),
     (journal, "catch_up"),
     (StagedFiles, "write"),
-    (LocalFileSystem, "pipe_file"),
+    (StagedFiles, "_put"),
     (DeltaTable, "create"),
     (DeltaTable, "create_write_transaction"),
 )
 """What stands between reading and acknowledging."""
 
 
-def _half(_: object, path: str, data: bytes) -> Callable[[], object]:
+def _half(_: object, part: pl.DataFrame, full: str, *, statistics: bool) -> Callable[[], object]:
     """Return what leaves half of a file behind."""
-    return lambda: Path(path).write_bytes(data[: len(data) // 2])
+    whole = io.BytesIO()
+    part.write_parquet(whole, statistics=statistics)
+    return lambda: Path(full).write_bytes(whole.getvalue()[: whole.tell() // 2])
 
 
 def ingest(root: str, hours: int, batch_objects: int, crash_at: int | None, barrier: Barrier | None = None) -> None:
@@ -50,7 +53,7 @@ def ingest(root: str, hours: int, batch_objects: int, crash_at: int | None, barr
     configure_logging(json=True)
     countdown = Countdown(crash_at)
     if crash_at is not None:
-        countdown.arm(BOUNDARIES, {"pipe_file": _half})
+        countdown.arm(BOUNDARIES, {"_put": _half})
     world = world_in(Path(root), batch_objects=batch_objects)
     if barrier is not None:
         barrier.wait()

@@ -42,7 +42,7 @@ def test_an_undisturbed_run_passes_every_kind_of_boundary(ingesters: Ingesters, 
 
     passed = boundaries(ingesters, world, 2)
 
-    kinds = {"objects", "read", "tokenise", "add", "append", "catch_up", "write", "pipe_file", "create"}
+    kinds = {"objects", "read", "tokenise", "add", "append", "catch_up", "write", "_put", "create"}
     kinds.add("create_write_transaction")
     assert {f"{when} {name}" for when in ("before", "after") for name in kinds} <= set(passed)
     complete(world, expected)
