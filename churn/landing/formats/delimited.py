@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from io import BytesIO
 
 import numpy as np
 import polars as pl
@@ -69,13 +68,14 @@ def decode_csv(data: bytes, *, wanted: Collection[str], limits: LandingSettings)
             gathered.take(line, "line_too_long")
             start, line = data.find(b"\n", start) + 1 or len(data), line + 1
             continue
-        segment = data[start : _segment_end(data, start, window)]
-        rows = _regular_rows(segment, header, limits)
-        frame = _read_block(segment, header) if rows else None
+        end = _segment_end(data, start, window)
+        rows = _regular_rows(data, start, end, header, limits)
+        frame = _read_regular(data, start, end, header) if rows else None
         if frame is not None and frame.height == rows:
             gathered.take_frame(frame, range(line, line + rows))
-            start, line = start + len(segment), line + rows
+            start, line = end, line + rows
             continue
+        segment = data[start:end]
         spans = _spans(segment, line, len(header.names)) if segment else None
         if spans is None:
             for at, fields in scan_records(data, start, line, limits.max_line_bytes):
@@ -141,17 +141,17 @@ def _segment_end(data: bytes, start: int, window: int) -> int:
     return start + int(ends[-1]) + 1 if len(ends) else start
 
 
-def _regular_rows(segment: bytes, header: _Header, limits: LandingSettings) -> int:
+def _regular_rows(data: bytes, start: int, end: int, header: _Header, limits: LandingSettings) -> int:
     """Count the records of a segment in which each has its line and as many fields as the header; 0 of any other.
 
     Polars fills up short records, and where it reads only a few columns, it cuts long ones; those it refuses where it
     reads them all, so that there the number of commas says that no record is short.
     """
     width = len(header.names)
-    if width < 2 or b'"' in segment or b"\0" in segment or b"\r" in segment:
+    if width < 2 or any(data.find(odd, start, end) >= 0 for odd in (b'"', b"\0", b"\r")):
         return 0
     rows = 0
-    for piece in whole_lines(segment, limits.max_line_bytes):
+    for piece in whole_lines(data, limits.max_line_bytes, start, end):
         if piece is None:
             return 0
         newline, comma = piece == _NEWLINE, piece == _COMMA
@@ -213,20 +213,33 @@ def _wrong_width(commas: Positions, starts: Positions, ends: Positions, width: i
     return found
 
 
+def _read_regular(data: bytes, start: int, end: int, header: _Header) -> pl.DataFrame | None:
+    """Read a segment without quotes; one that is all there is below the header is not copied."""
+    if start != header.body or end != len(data):
+        return _read_block(data[start:end], header)
+    return None if data.startswith(_BOM, start) else _parse(data, header, skipped=header.body_line - 1, quote=None)
+
+
 def _read_block(block: bytes, header: _Header) -> pl.DataFrame | None:
     if block.startswith(_BOM):
         return None  # Polars would drop it from the first value
+    frame = _parse(block, header, skipped=0, quote='"' if b'"' in block else None)
+    if frame is not None and b'""' in block:
+        frame = frame.with_columns(pl.when(pl.all() != "").then(pl.all()))
+    return frame
+
+
+def _parse(data: bytes, header: _Header, *, skipped: int, quote: str | None) -> pl.DataFrame | None:
+    """Read the records after as many lines; choosing columns and looking for quotes cost a third, needed or not."""
     schema = {str(place): pl.String() for place in range(len(header.names))}
-    # Choosing columns and looking for quotes cost a third of the reading, needed or not.
     columns = None if header.all_kept else list(header.kept.values()) or [0]
-    quote = '"' if b'"' in block else None
     try:
-        frame = pl.read_csv(BytesIO(block), has_header=False, schema=schema, columns=columns, quote_char=quote)
+        frame = pl.read_csv(
+            data, has_header=False, skip_lines=skipped, schema=schema, columns=columns, quote_char=quote
+        )
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
         return None
     frame.columns = list(header.kept) or frame.columns
-    if b'"' in block and b'""' in block:
-        frame = frame.with_columns(pl.when(pl.all() != "").then(pl.all()))
     return frame
 
 

@@ -104,20 +104,20 @@ def most_records(limits: LandingSettings) -> int:
     return max(1, limits.max_object_bytes // _BYTES_PER_RECORD)
 
 
-def whole_lines(segment: bytes, most: int) -> Iterator[NDArray[np.uint8] | None]:
-    """Cut a segment into pieces of whole lines, small enough to stay in the processor's cache.
+def whole_lines(data: bytes, most: int, start: int = 0, stop: int | None = None) -> Iterator[NDArray[np.uint8] | None]:
+    """Cut data, from `start` to `stop`, into pieces of whole lines, small enough to stay in the processor's cache.
 
     A newline is added to a last line that has none; None ends the pieces where a line is longer than `most` bytes or
     than a piece may be.
     """
-    codes, longest, start = np.frombuffer(segment, np.uint8), min(_PIECE, most), 0
-    while start < len(segment):
-        end = segment.rfind(b"\n", start, start + longest) + 1
+    codes, longest, stop = np.frombuffer(data, np.uint8), min(_PIECE, most), len(data) if stop is None else stop
+    while start < stop:
+        end = data.rfind(b"\n", start, min(start + longest, stop)) + 1
         if end:
             yield codes[start:end]
-        elif len(segment) - start <= longest:
-            end = len(segment)
-            yield np.append(codes[start:], np.uint8(_NEWLINE))
+        elif stop - start <= longest:
+            end = stop
+            yield np.append(codes[start:stop], np.uint8(_NEWLINE))
         else:
             yield None
             return
