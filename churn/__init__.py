@@ -3,7 +3,7 @@
 import os
 
 # The one thing done at import, because Polars' allocator reads it when Polars is loaded and never again: freed memory
-# is kept for five seconds and used for the next batch. Polars' own half a second gives it back to the system between
+# is kept for half a minute and used for the next batches. Polars' own half a second gives it back to the system between
 # two steps of one batch, and a sixth of an ingestion's CPU is spent on getting it again. Whoever has set something, or
 # loaded Polars before, keeps what they have.
-os.environ.setdefault("_RJEM_MALLOC_CONF", "dirty_decay_ms:5000,muzzy_decay_ms:5000")
+os.environ.setdefault("_RJEM_MALLOC_CONF", "dirty_decay_ms:30000,muzzy_decay_ms:30000")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 NAME = "_RJEM_MALLOC_CONF"
-OURS = "dirty_decay_ms:5000,muzzy_decay_ms:5000"
+OURS = "dirty_decay_ms:30000,muzzy_decay_ms:30000"
 
 
 def configured(project_root: Path, imports: str, given: str | None = None) -> str:
