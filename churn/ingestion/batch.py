@@ -81,7 +81,8 @@ class BatchWriter:
         collected = collect(pieces, self.contract, self.settings)
         self._refuse_bad_share(pieces, collected.rejects)
         pieces[:] = [piece.without_rows() for piece in pieces]
-        rows = derive_keys(tokenised(collected.frame, self.contract, self.subjects), self.contract)
+        sound = collected.sound
+        rows = derive_keys(tokenised(collected.frame, self.contract, self.subjects), self.contract, sound)
         refused, mended = collected.rejects, collected.repairs
         # With it go the raw personal columns.
         del collected
@@ -98,7 +99,10 @@ class BatchWriter:
             if not live and closed_until is None:
                 return table, ()
             taken = pl.col(OBJECT).is_in(list(live))
-            cut = deduplicate(rows if len(live) == len(pieces) else rows.filter(taken), self.contract, table.scan)
+            if len(live) < len(pieces):
+                ours = rows.select(taken).to_series()
+                sound = ours if sound is None else sound & ours
+            cut = deduplicate(rows, self.contract, table.scan, sound)
             rejects = pl.concat([refused.filter(taken), conflict_rejects(cut.conflicts, self.contract.key)])
             reports = account(live, cut, rejects, mended)
             self._refuse_bad_share(live.values(), rejects)

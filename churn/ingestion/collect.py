@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from churn.contracts import Contract
+from churn.contracts import Contract, ContractField
 from churn.contracts.model import ATTRIBUTES, TIMESTAMP
 from churn.ingestion.pieces import Piece
 from churn.landing.decoded import LINE
 from churn.privacy.subjects import SubjectMap
 from churn.settings import IngestionSettings
-from churn.validation.validate import OBJECT, validate
+from churn.validation.validate import OBJECT, Validated, validate
 
 REJECTS = pl.Schema(
     {OBJECT: pl.UInt32(), "line": pl.Int64(), "rows": pl.Int64(), "reason": pl.String(), "column": pl.String()}
@@ -25,44 +25,57 @@ class Collected:
     """A batch before it meets the lake.
 
     Attributes:
-        frame: rows that keep the contract, in the order of their objects and lines; personal fields still raw.
+        frame: rows in the order of their objects and lines, personal fields still raw; of those that do not keep the
+            contract, the personal fields are empty.
+        sound: mask of the rows that keep the contract; None when all do.
         rejects: one row per refused record, or per refused object (`line` is null, `rows` its records).
         repairs: rows mended, by object and kind.
     """
 
     frame: pl.DataFrame
+    sound: pl.Series | None
     rejects: pl.DataFrame
     repairs: pl.DataFrame
 
 
 def collect(pieces: Sequence[Piece], contract: Contract, settings: IngestionSettings) -> Collected:
     """Validate the decoded rows of all pieces, as few frames as their column types allow."""
-    sound = [i for i, piece in enumerate(pieces) if piece.fault is None and piece.decoded.frame.height]
+    readable = [i for i, piece in enumerate(pieces) if piece.fault is None and piece.decoded.frame.height]
     available = pl.Series("available_at", [piece.available_at for piece in pieces], dtype=TIMESTAMP)
-    frames = [_empty(contract)]
+    taken: list[Validated] = []
     rejects = [_refused_while_decoding(pieces)]
     repairs = [_mended_while_decoding(pieces)]
-    for group in _alike({i: pieces[i].decoded.frame for i in sound}):
+    for group in _alike({i: pieces[i].decoded.frame for i in readable}):
         objects = _ordinals(group)
         rows = pl.concat(group.values(), how="diagonal", rechunk=True).with_columns(objects, available.gather(objects))
         checked = validate(rows, contract, timezone=settings.timezone, skew=settings.allowed_skew)
-        frames.append(checked.frame.select(frames[0].columns))
+        taken.append(checked)
         rejects.append(checked.rejects.select(OBJECT, pl.col(LINE).alias("line"), _ONE_ROW, "reason", "column"))
         repairs.append(checked.repairs)
-    frame = pl.concat(frames)
-    return Collected(
-        frame=frame.sort(OBJECT, LINE) if len(frames) > 2 else frame,
-        rejects=pl.concat(rejects),
-        repairs=pl.concat(repairs),
-    )
+    frame, sound = _put_together(taken, contract)
+    return Collected(frame, sound, rejects=pl.concat(rejects), repairs=pl.concat(repairs))
+
+
+def _put_together(taken: Sequence[Validated], contract: Contract) -> tuple[pl.DataFrame, pl.Series | None]:
+    """Return the rows of all groups; refused rows of the usual single group stay, so that it is not copied here."""
+    empty = _empty(contract)
+    if len(taken) != 1:
+        return pl.concat([empty, *(one.frame.select(empty.columns) for one in taken)]).sort(OBJECT, LINE), None
+    rows, sound = taken[0].rows.select(empty.columns), taken[0].sound
+    if sound is not None:
+        rows = rows.with_columns(pl.when(sound).then(field.name).alias(field.name) for field in _personal(contract))
+    return rows, sound
 
 
 def tokenised(frame: pl.DataFrame, contract: Contract, subjects: SubjectMap) -> pl.DataFrame:
     """Replace every personal field by its token."""
-    personal = [field for field in contract.fields if field.personal != "no"]
     return subjects.tokenise(
-        frame, {field.name: "customer" if field.personal == "subject" else field.name for field in personal}
+        frame, {field.name: "customer" if field.personal == "subject" else field.name for field in _personal(contract)}
     )
+
+
+def _personal(contract: Contract) -> list[ContractField]:
+    return [field for field in contract.fields if field.personal != "no"]
 
 
 _ONE_ROW = pl.lit(1, dtype=pl.Int64).alias("rows")

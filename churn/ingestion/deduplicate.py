@@ -34,14 +34,18 @@ class Deduplicated:
     conflicts: pl.DataFrame
 
 
-def derive_keys(frame: pl.DataFrame, contract: Contract) -> pl.DataFrame:
+def derive_keys(frame: pl.DataFrame, contract: Contract, sound: pl.Series | None = None) -> pl.DataFrame:
     """Fill a missing key with a digest of the token and every other contract field that holds something.
+
+    Of a row that is not `sound` nothing is read.
 
     The digest is 128 bits of BLAKE2b in hex, the same for the same content wherever it is computed. Fields go in by
     name, empty ones and those at their default not at all, so that a column added to the contract leaves the keys of
     older rows as they are.
     """
     missing = frame[contract.key].is_null()
+    if sound is not None:
+        missing &= sound
     if not missing.any():
         return frame
     content = sorted(name for name in (*contract.columns, ATTRIBUTES) if name != contract.key)
@@ -65,6 +69,7 @@ def deduplicate(
     frame: pl.DataFrame,
     contract: Contract,
     stored: Callable[[Collection[str], Collection[date]], pl.LazyFrame],
+    sound: pl.Series | None = None,
 ) -> Deduplicated:
     """Cut a batch into fresh rows, duplicates and conflicts.
 
@@ -72,21 +77,23 @@ def deduplicate(
         frame: validated rows with tokens and keys, in the order in which they count as first.
         contract: names of key, date partition and content columns.
         stored: gives the lake's rows, for the columns and dates asked for.
+        sound: mask of the rows that count, if not all do; the others are in no part.
     """
     key, day = contract.key, contract.partition
     identity = (pl.col(key).hash() ^ pl.col(day).hash()).alias(_HASH)
     hashes = frame.select(identity).to_series()
-    dates = frame[day].unique().to_list()
-    known = stored([key, day], dates).select(identity).collect(engine="streaming").to_series()
-    twice = _repeated(pl.concat([hashes, known]))
+    counted, days = (hashes, frame[day]) if sound is None else (hashes.filter(sound), frame[day].filter(sound))
+    known = stored([key, day], days.unique().to_list()).select(identity).collect(engine="streaming").to_series()
+    twice = _repeated(pl.concat([counted, known]))
     if twice.is_empty():
         nothing = frame.clear()
-        return Deduplicated(frame, nothing, nothing)
-    rows = hashes.is_in(twice.implode()).arg_true()
+        return Deduplicated(frame if sound is None else frame.filter(sound), nothing, nothing)
+    repeated = hashes.is_in(twice.implode())
+    rows = (repeated if sound is None else repeated & sound).arg_true()
     doubtful = frame[rows].with_columns(hashes.gather(rows), rows.alias(_ROW))
     in_lake = known.filter(known.is_in(twice.implode()))
     kept = _stored(doubtful.filter(pl.col(_HASH).is_in(in_lake.implode())), contract, stored)
-    return _resolve(frame, doubtful, kept, contract)
+    return _resolve(frame, doubtful, kept, contract, sound)
 
 
 def _repeated(hashes: pl.Series) -> pl.Series:
@@ -115,7 +122,13 @@ def _stored(
     )
 
 
-def _resolve(frame: pl.DataFrame, doubtful: pl.DataFrame, in_lake: pl.DataFrame, contract: Contract) -> Deduplicated:
+def _resolve(
+    frame: pl.DataFrame,
+    doubtful: pl.DataFrame,
+    in_lake: pl.DataFrame,
+    contract: Contract,
+    sound: pl.Series | None,
+) -> Deduplicated:
     """Compare the doubtful rows in full with the first of each key, which the lake holds or the batch."""
     key, day = contract.key, contract.partition
     content = [*contract.columns, ATTRIBUTES]
@@ -126,7 +139,8 @@ def _resolve(frame: pl.DataFrame, doubtful: pl.DataFrame, in_lake: pl.DataFrame,
     same = pl.all_horizontal(pl.col(name).eq_missing(pl.col(f"{name}__first")) for name in content if name != key)
     duplicates = compared.filter(same)[_ROW]
     conflicts = compared.filter(~same)[_ROW]
-    kept = pl.repeat(True, frame.height, dtype=pl.Boolean, eager=True).scatter(others[_ROW], False)
+    counted = pl.repeat(True, frame.height, dtype=pl.Boolean, eager=True) if sound is None else sound.clone()
+    kept = counted.scatter(others[_ROW], False)
     return Deduplicated(
         fresh=frame.filter(kept),
         duplicates=frame[duplicates],

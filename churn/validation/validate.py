@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 
 import polars as pl
 
@@ -27,15 +28,22 @@ class Validated:
     """A batch after validation; every input row is in `frame` or, once, in `rejects`.
 
     Attributes:
-        frame: contract columns (personal ones still raw), `attributes`, the date partition, `available_at`,
-            `__object` and `__line`.
+        rows: contract columns (personal ones still raw), `attributes`, the date partition, `available_at`, `__object`
+            and `__line` of every input row, refused ones among them.
+        sound: mask of the rows that keep the contract; None when all do.
         rejects: `__object`, `__line`, `reason`, `column`: the first fault of each bad row, in contract order.
         repairs: `__object`, `kind`, `rows`: accepted rows that each kind of repair changed, by object.
     """
 
-    frame: pl.DataFrame
+    rows: pl.DataFrame
+    sound: pl.Series | None
     rejects: pl.DataFrame
     repairs: pl.DataFrame
+
+    @cached_property
+    def frame(self) -> pl.DataFrame:
+        """The rows that keep the contract; to copy them costs as much as to validate them."""
+        return self.rows if self.sound is None else self.rows.filter(self.sound)
 
 
 def validate(frame: pl.DataFrame, contract: Contract, *, timezone: str, skew: timedelta) -> Validated:
@@ -71,11 +79,10 @@ def validate(frame: pl.DataFrame, contract: Contract, *, timezone: str, skew: ti
     faults = {name: cast.fault for name, cast in casts.items() if cast.fault is not None}
     if not faults:
         nothing = rows.select(OBJECT, LINE).clear().with_columns(reason=NO_FAULT, column=NO_FAULT)
-        return Validated(rows, nothing, _repairs(rows[OBJECT], masks))
-    good = pl.select(pl.all_horizontal(fault.is_null() for fault in faults.values())).to_series()
-    rejects = _rejects(rows, faults, (~good).arg_true())
-    rows = rows.filter(good)
-    return Validated(rows, rejects, _repairs(rows[OBJECT], {kind: mask.filter(good) for kind, mask in masks.items()}))
+        return Validated(rows, None, nothing, _repairs(rows[OBJECT], masks))
+    sound = pl.select(pl.all_horizontal(fault.is_null() for fault in faults.values())).to_series()
+    rejects = _rejects(rows, faults, (~sound).arg_true())
+    return Validated(rows, sound, rejects, _repairs(rows[OBJECT], {kind: mask & sound for kind, mask in masks.items()}))
 
 
 def _field(frame: pl.DataFrame, field: ContractField, timezone: str) -> Cast:

@@ -1,4 +1,4 @@
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -19,13 +19,15 @@ def frame(*rows: dict[str, Any]) -> pl.DataFrame:
     return pl.DataFrame(full, schema=COLUMNS).with_row_index("__line")
 
 
-def against(batch: pl.DataFrame, *stored: pl.DataFrame) -> Deduplicated:
-    lake = pl.concat([batch.clear(), *stored])
-
+def stored(lake: pl.DataFrame) -> Callable[[Collection[str], Collection[date]], pl.LazyFrame]:
     def read(columns: Collection[str], dates: Collection[date]) -> pl.LazyFrame:
         return lake.lazy().filter(pl.col("event_date").is_in(list(dates))).select(columns)
 
-    return deduplicate(batch, ACTIVITY, read)
+    return read
+
+
+def against(batch: pl.DataFrame, *known: pl.DataFrame) -> Deduplicated:
+    return deduplicate(batch, ACTIVITY, stored(pl.concat([batch.clear(), *known])))
 
 
 def ids(part: pl.DataFrame) -> list[str]:
@@ -50,6 +52,17 @@ def test_the_first_of_equal_ids_stays_and_nulls_compare_as_equal() -> None:
     assert cut.fresh["__line"].to_list() == [0]
     assert cut.duplicates["__line"].to_list() == [1]
     assert cut.conflicts["__line"].to_list() == [2]
+
+
+def test_a_refused_row_is_in_no_part_and_never_the_first_of_its_id() -> None:
+    batch = frame({"event_id": "a", "plan": "bad"}, {"event_id": "a"}, {"event_id": "a"}, {"event_id": None})
+    sound = pl.Series([False, True, True, False])
+
+    cut = deduplicate(derive_keys(batch, ACTIVITY, sound), ACTIVITY, stored(batch.clear()), sound)
+
+    assert cut.fresh["__line"].to_list() == [1]
+    assert cut.duplicates["__line"].to_list() == [2]
+    assert cut.conflicts.is_empty()
 
 
 def test_the_lake_comes_before_the_batch() -> None:

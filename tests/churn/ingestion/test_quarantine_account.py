@@ -128,3 +128,11 @@ def test_a_refused_line_that_is_counted_twice_stops_the_batch(
         world.ingest()
     assert world.rows("quarantine").is_empty()
     assert world.rows().is_empty()
+
+
+def test_who_is_only_in_refused_rows_gets_no_token(world: World) -> None:
+    world.upload([make_event(0, customer_id="c1"), make_event(1, customer_id="c2", event_time="never")])
+
+    assert world.ingest().counts.quarantined == 1
+    assert world.rows("subjects").filter(kind="customer").height == 1
+    assert world.rows()["customer_id"].to_list() == world.rows("subjects").filter(kind="customer")["token"].to_list()
