@@ -363,3 +363,16 @@ def test_details_hold_nothing_of_the_content() -> None:
         with pytest.raises(UnreadableObject) as caught:
             read(data, format)  # type: ignore[arg-type]
         assert canary.decode() not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("data", "ids"),
+    [
+        (b'\n \n"a\nb",id\nx,1\ny,2\n', {5: "1", 6: "2"}),
+        (b"a,id\n\xef\xbb\xbfx,1\ny,2", {2: "1", 3: "2"}),
+        (b"id,a\n\xef\xbb\xbf1,x\n2,y\n", {2: "\ufeff1", 3: "2"}),
+    ],
+    ids=["lines before the end of the header", "a mark in a column left out", "a mark in the first value"],
+)
+def test_csv_below_its_header_is_read_as_it_stands(data: bytes, ids: dict[int, str]) -> None:
+    assert column(read(data, "csv"), "id") == ids
