@@ -5,6 +5,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import orjson
@@ -14,6 +15,7 @@ from seldon.serving import pages
 from seldon.serving import seldon_protocol as seldon
 from seldon.serving.answer import Identity, Scored
 from seldon.serving.columns import Columns, Rows
+from seldon.serving.customers import Customers, Staleness
 from seldon.serving.faults import Fault
 from seldon.serving.limits import Limits
 from seldon.serving.metrics import Metrics, Service
@@ -65,6 +67,7 @@ class App:
         """
         self._model, self._identity, self._limits, self._metrics, self._log = model, identity, limits, metrics, log
         self._columns = Columns(model, limits.rows)
+        self._customers: Customers | None = None
         self._draining = False
         self.in_flight: Callable[[], int] = lambda: 0
         """Requests accepted and not answered, of which only the process around the application knows."""
@@ -74,6 +77,11 @@ class App:
             (b"x-churn-digest", identity.digest[:12].encode()),
         ]
         self._routes = self._table()
+
+    def take_customers(self, folder: Path, staleness: Staleness, seconds: float) -> None:
+        """Answer customers by token from here on, from the snapshots of a folder, looked for every so often."""
+        self._customers = Customers(folder, self._model, self._columns, self._metrics, staleness)
+        self._customers.watch(seconds)
 
     def drain(self) -> None:
         """Say to probes and callers that this process is about to end; requests are answered as before."""
@@ -153,7 +161,8 @@ class App:
         text = seldon.json_text(request)
         booleans = _may_hold_booleans(text)
         message = seldon.parsed(text)
-        asked = seldon.read_message(message, self._columns, booleans=booleans)
+        lookup = self._customers.rows if self._customers is not None else None
+        asked = seldon.read_message(message, self._columns, booleans=booleans, lookup=lookup)
         scored = self._score(asked.rows, request, started)
         return seldon.write_message(scored, self._identity, asked.puid or request.id, tensor=asked.tensor)
 
@@ -282,6 +291,8 @@ def _write_fault(fault: Fault, service: Service, request: Request) -> bytes:
 
 def _headers_of(fault: Fault) -> tuple[Header, ...]:
     closing: tuple[Header, ...] = ((b"connection", b"close"),) if fault.closes else ()
+    if not fault.retried:
+        closing += ((b"x-envoy-ratelimited", b"true"),)  # after which Envoy tries no other server
     return closing if fault.retry_after is None else (*closing, (b"retry-after", str(fault.retry_after).encode()))
 
 

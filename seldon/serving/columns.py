@@ -28,12 +28,19 @@ Row = Sequence[Any]
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Rows ready to be scored: `missing` stands for an unknown text, the plan says which columns were given."""
+    """Rows ready to be scored: `missing` stands for an unknown text, the plan says which columns were given.
+
+    Attributes:
+        customers: the tokens that were asked for, one a row; none where features were given.
+        tags: what the answer says of where the features come from.
+    """
 
     numbers: Numbers
     texts: Texts
     missing: str
     plan: "Plan"
+    customers: Sequence[str] | None = None
+    tags: Mapping[str, object] | None = None
 
 
 class _Unfit(Exception):
@@ -84,7 +91,7 @@ class Columns:
         Raises:
             Fault: names the first fields that do not fit.
         """
-        self._check_count(len(rows), where)
+        self.check_count(len(rows), where)
         plan = self._plan(names)
         try:
             if booleans and bool in set(map(type, chain.from_iterable(rows))):
@@ -99,7 +106,7 @@ class Columns:
         Raises:
             Fault: names the first fields that do not fit.
         """
-        self._check_count(len(rows), where)
+        self.check_count(len(rows), where)
         for i, row in enumerate(rows):
             if type(row) is not dict:
                 raise bad_data(f"{where}[{i}]: must be an object of columns and values")
@@ -111,7 +118,16 @@ class Columns:
             return self.read(names, [[row.get(name) for name in names] for row in rows], where, booleans=booleans)
         return self.read(names, [list(row.values()) for row in rows], where, booleans=booleans)
 
-    def _check_count(self, rows: int, where: str) -> None:
+    def whole_plan(self) -> Plan:
+        """Return the plan of rows that hold every column, in the model's order."""
+        return self._plan((*self._model.numbers, *self._model.texts))
+
+    def check_count(self, rows: int, where: str) -> None:
+        """Refuse no rows, and more than are taken.
+
+        Raises:
+            Fault: it is either.
+        """
         if not rows:
             raise bad_data(f"{where}: holds no rows")
         if rows > self._max_rows:

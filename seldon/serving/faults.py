@@ -1,7 +1,7 @@
 """What a caller did wrong, or the server cannot do now: every answer that is not a prediction."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Final
 
@@ -19,10 +19,20 @@ class Fault(Exception):
         info: names the field and what it must be.
         closes: whether the rest of the request is unread, so that the connection cannot go on.
         retry_after: seconds after which it may be worth trying again.
+        retried: whether the gateway may ask another server, which where all share the cause only costs time.
+        tags: further facts, for `meta.tags`.
     """
 
     def __init__(
-        self, status: int, reason: str, info: str, *, closes: bool = False, retry_after: int | None = None
+        self,
+        status: int,
+        reason: str,
+        info: str,
+        *,
+        closes: bool = False,
+        retry_after: int | None = None,
+        retried: bool = True,
+        tags: Mapping[str, object] | None = None,
     ) -> None:
         super().__init__(info)
         self.status = status
@@ -30,6 +40,8 @@ class Fault(Exception):
         self.info = info
         self.closes = closes
         self.retry_after = retry_after
+        self.retried = retried
+        self.tags = tags
 
 
 def bad_data(info: str) -> Fault:

@@ -22,6 +22,10 @@ class Limits:
     drill: float = 0.0
 
 
+SNAPSHOT_SECONDS = 1.0
+"""Between two looks for a new customer snapshot."""
+
+
 @dataclass(frozen=True)
 class LogLimits:
     """How much the log holds.

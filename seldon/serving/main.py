@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from churn.bundle.errors import BundleInvalid
 from seldon.serving.app import App
 from seldon.serving.landing import landing_at
+from seldon.serving.limits import SNAPSHOT_SECONDS
 from seldon.serving.metrics import Metrics
 from seldon.serving.model import open_model
 from seldon.serving.options import read_options
@@ -44,6 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.log_to is not None:
         log = PredictionLog(landing_at(options.log_to), options.identity, metrics, options.log, process_name())
     app = App(model, options.identity, options.limits, metrics, log)
+    if options.customers is not None:
+        app.take_customers(options.customers, options.staleness, SNAPSHOT_SECONDS)
     server = Server(app, drain_seconds=options.drain_seconds, grace_seconds=options.grace_seconds)
     metrics.watch(lambda: app.in_flight(), lambda: log.waiting if log is not None else 0)
     sys.setswitchinterval(_SWITCH_SECONDS)

@@ -57,6 +57,12 @@ class Metrics:
         self._log = Counter("churn_log_records", "records of the prediction log", ["outcome"], registry=registry)
         self.log_written = self._log.labels("written")
         self.log_dropped = self._log.labels("dropped")
+        self.customers_unknown = Counter(
+            "churn_customers_unknown", "customers asked for that the snapshot does not know", registry=registry
+        )
+        self.snapshots_refused = Counter(
+            "churn_customer_snapshots_refused", "customer snapshots that were damaged or do not fit", registry=registry
+        )
         self.log_failures = Counter(
             "churn_log_failures", "attempts to write a file of the prediction log that failed", registry=registry
         )
@@ -65,6 +71,13 @@ class Metrics:
         """Bind the gauges that are read when they are asked for."""
         Gauge("churn_in_flight", "requests accepted and not answered", registry=self._registry).set_function(in_flight)
         Gauge("churn_log_waiting", "records not written yet", registry=self._registry).set_function(waiting)
+
+    def watch_customers(self, age_hours: Callable[[], float], count: Callable[[], int]) -> None:
+        """Bind the gauges of the customer snapshot."""
+        registry = self._registry
+        age = Gauge("churn_customer_snapshot_age_hours", "age of the customer snapshot served", registry=registry)
+        age.set_function(age_hours)
+        Gauge("churn_customers", "customers that can be asked for", registry=registry).set_function(count)
 
     def answered(self, service: Service, code: int, seconds: float) -> None:
         """Count an answer."""

@@ -5,8 +5,10 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 from seldon.serving.answer import TRACKS, Identity
+from seldon.serving.customers import Staleness, WhenStale
 from seldon.serving.limits import Limits, LogLimits
 
 _NAMES_OF_SELDON = {"model_uri": "bundle"}
@@ -17,6 +19,7 @@ class Options:
     """What a process serves, where, and within which limits.
 
     Attributes:
+        customers: folder of the customer snapshots, if customers are answered by token.
         metrics_port: a second port that answers too; Seldon Core scrapes metrics there.
         drain_seconds: for accepted requests to be answered after SIGTERM, and for the log to be written.
         grace_seconds: of these, how long new connections are still taken.
@@ -30,6 +33,8 @@ class Options:
     limits: Limits
     log_to: str | None
     log: LogLimits
+    customers: Path | None
+    staleness: Staleness
     drain_seconds: float
     grace_seconds: float
 
@@ -63,6 +68,8 @@ def read_options(arguments: Sequence[str], environ: Mapping[str, str]) -> Option
         ),
         log_to=given.log_to,
         log=LogLimits(seconds=given.log_seconds, rows=given.log_rows, queue=given.log_queue),
+        customers=Path(given.customers) if given.customers else None,
+        staleness=Staleness(given.customers_max_age, given.customers_when_stale),
         drain_seconds=given.drain_seconds,
         grace_seconds=min(given.grace_seconds, given.drain_seconds),
     )
@@ -101,6 +108,13 @@ def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
     parser.add_argument("--log-seconds", default=LogLimits.seconds, type=_seconds, help="age of a finished log file")
     parser.add_argument("--log-rows", default=LogLimits.rows, type=_count, help="rows of a log file")
     parser.add_argument("--log-queue", default=LogLimits.queue, type=_count, help="rows that may wait, else dropped")
+    parser.add_argument("--customers", default=parameters.get("customers"), help="folder of the customer snapshots")
+    parser.add_argument(
+        "--customers-max-age", type=_hours, help="hours that a snapshot's cutoff may lie back; else any"
+    )
+    parser.add_argument(
+        "--customers-when-stale", choices=get_args(WhenStale), default=Staleness.when, help="what an older one brings"
+    )
     parser.add_argument("--drain-seconds", default=20.0, type=_seconds, help="for answering after SIGTERM")
     parser.add_argument("--grace-seconds", default=0.3, type=_seconds, help="connections taken after SIGTERM")
     parser.add_argument("--drill", default=0.0, type=_share, help="share that fails on purpose, to rehearse a rollback")
@@ -147,6 +161,13 @@ def _seconds(text: str) -> float:
     if not 0 <= seconds < 86_400:
         raise argparse.ArgumentTypeError("must be seconds of less than a day")
     return seconds
+
+
+def _hours(text: str) -> float:
+    hours = float(text)
+    if not 0 < hours < 1e6:
+        raise argparse.ArgumentTypeError("must be hours above 0")
+    return hours
 
 
 def _share(text: str) -> float:

@@ -30,13 +30,25 @@ _REQUEST_ID: Schema = {
 }
 _PUID: Schema = {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,128}$"}
 _META: Schema = {"type": "object", "properties": {"puid": _PUID}}
+_SNAPSHOT: Schema = {
+    "type": "object",
+    "description": "where the features of customers asked for by token come from",
+    "properties": {
+        "version": {"type": "integer"},
+        "digest": {"type": "string"},
+        "cutoff": {"type": "string", "format": "date"},
+        "age_hours": {"type": "number"},
+    },
+    "required": ["version", "digest", "cutoff", "age_hours"],
+}
 _LABELS: Schema = {"type": "array", "items": {"type": "number", "enum": [0, 1]}}
 _FAULTS = {
     "400": "the request does not fit; the message names the field",
+    "404": "customers asked for by token that the snapshot does not know; meta.tags.unknown lists them",
     "408": "the body did not arrive in time",
     "413": "the body or its number of rows is too large",
     "415": "the body is neither JSON nor a form with the field json",
-    "503": "more requests wait than are taken; try again",
+    "503": "more requests wait than are taken, or there is no customer snapshot that may be answered from",
 }
 
 
@@ -123,7 +135,14 @@ def _schemas(model: Model, limits: "Limits") -> dict[str, Schema]:
         "required": ["names"],
         "oneOf": [{"required": ["ndarray"]}, {"required": ["tensor"]}],
     }
-    json_data: Schema = {"oneOf": [{**rows, "items": row}, row]}
+    customers: Schema = {
+        "type": "object",
+        "properties": {"customers": {**rows, "items": {"type": "string", "pattern": "^cus_[0-9a-f]{32}$"}}},
+        "required": ["customers"],
+        "additionalProperties": False,
+        "description": "customers by their tokens; their features come from the newest customer snapshot",
+    }
+    json_data: Schema = {"oneOf": [{**rows, "items": row}, row, customers]}
     fault: Schema = {
         "type": "object",
         "properties": {
@@ -204,6 +223,8 @@ def _seldon_response() -> Schema:
                             "digest": {"type": "string"},
                             "track": {"enum": ["stable", "canary"]},
                             "contacted": {"type": "array", "items": {"type": "boolean"}},
+                            "snapshot": _SNAPSHOT,
+                            "warning": {"type": "string"},
                         },
                     },
                     "metrics": {"type": "array", "items": {"type": "object"}},

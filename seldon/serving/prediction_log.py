@@ -168,14 +168,17 @@ class PredictionLog:
 def encode(entry: Entry, identity: Identity) -> list[bytes]:
     """Return one record a row, as `churn/contracts/predictions.yaml` has them.
 
+    Rows of customers who were asked for by token are about one each, whoever the request's header names.
+
     Features are written with the digits of a float32, which is what the model saw of them; the score with nine
     decimals. More digits would say nothing, and cost the ingestion a slower way of reading.
     """
     scored = entry.scored
+    whom = scored.rows.customers
     request = orjson.dumps(
         {
             "request_id": entry.request_id,
-            "customer_id": entry.customer,
+            **({} if whom is not None else {"customer_id": entry.customer}),
             "event_time": datetime.fromtimestamp(entry.at, UTC).isoformat(timespec="microseconds"),
             "deployment": identity.deployment,
             "track": identity.track,
@@ -185,11 +188,14 @@ def encode(entry: Entry, identity: Identity) -> list[bytes]:
         }
     )
     event = f"{entry.request_id}-{identity.track}".encode()
+    begins = [request[:-1]] * len(scored.scores)
+    if whom is not None:
+        begins = [b'%b,"customer_id":"%b"' % (begin, token.encode()) for begin, token in zip(begins, whom, strict=True)]
     return [
         b'%b,"event_id":"%b-%d","row":%d,"score":%.9f,"contacted":%b,"features":%b}'
-        % (request[:-1], event, row, row, score, b"true" if contacted else b"false", features)
-        for row, (score, contacted, features) in enumerate(
-            zip(scored.scores, scored.contacted, _features(scored.rows), strict=True)
+        % (begin, event, row, row, score, b"true" if contacted else b"false", features)
+        for row, (begin, score, contacted, features) in enumerate(
+            zip(begins, scored.scores, scored.contacted, _features(scored.rows), strict=True)
         )
     ]
 

@@ -1,5 +1,6 @@
 """The Seldon protocol: messages with `data.ndarray`, `data.tensor` or `jsonData`, and feedback."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
@@ -15,6 +16,10 @@ from seldon.serving.request import Request, checked_id
 _PAYLOADS = ("data", "jsonData", "strData", "binData", "customData")
 _FORM = b"application/x-www-form-urlencoded"
 _MAX_FIELDS = 16
+_CUSTOMERS = "customers"
+
+Lookup = Callable[[object], Rows]
+"""Finds the rows of customers by their tokens."""
 
 
 def json_text(request: Request) -> bytes:
@@ -60,8 +65,14 @@ class Message:
     tensor: bool
 
 
-def read_message(message: object, columns: Columns, *, booleans: bool) -> Message:
+def read_message(message: object, columns: Columns, *, booleans: bool, lookup: Lookup | None = None) -> Message:
     """Read a message.
+
+    Args:
+        message: parsed.
+        columns: the model's.
+        booleans: whether some value may be true or false.
+        lookup: finds customers; none where only features are taken.
 
     Raises:
         Fault: names the field that is not what it must be.
@@ -74,9 +85,19 @@ def read_message(message: object, columns: Columns, *, booleans: bool) -> Messag
             return _read_data(message["data"], puid, columns, booleans=booleans)
         case ["jsonData"]:
             rows = message["jsonData"]
+            if isinstance(rows, dict) and _CUSTOMERS in rows:
+                return Message(_find(rows, lookup), puid, tensor=False)
             rows = rows if isinstance(rows, list) else [rows]
             return Message(columns.read_objects(rows, "jsonData", booleans=booleans), puid, tensor=False)
     raise bad_data("give exactly one of data.ndarray, data.tensor and jsonData")
+
+
+def _find(asked: dict[str, Any], lookup: Lookup | None) -> Rows:
+    if lookup is None:
+        raise Fault(400, "NO_CUSTOMERS", "jsonData.customers: this server knows no customers; give their features")
+    if len(asked) > 1:
+        raise bad_data("jsonData: customers stand alone; their features come from the snapshot")
+    return lookup(asked[_CUSTOMERS])
 
 
 def _puid(meta: object) -> str | None:
@@ -134,7 +155,8 @@ def answer_message(scored: Scored, identity: Identity, puid: str, *, tensor: boo
         {"key": "churn_contacted", "type": "COUNTER", "value": sum(scored.contacted)},
         {"key": "churn_latency_ms", "type": "TIMER", "value": scored.latency_ms},
     ]
-    return {"data": data, "meta": {"puid": puid, "tags": _tags(identity, scored.contacted), "metrics": metrics}}
+    tags = {**_tags(identity, scored.contacted), **(scored.rows.tags or {})}
+    return {"data": data, "meta": {"puid": puid, "tags": tags, "metrics": metrics}}
 
 
 def _tags(identity: Identity, contacted: list[bool] | None = None) -> dict[str, Any]:
@@ -145,7 +167,7 @@ def _tags(identity: Identity, contacted: list[bool] | None = None) -> dict[str, 
 def write_fault(fault: Fault, puid: str) -> bytes:
     """Return Seldon's status for a fault."""
     status = {"code": fault.status, "info": fault.info, "reason": fault.reason, "status": "FAILURE"}
-    return orjson.dumps({"status": status, "meta": {"puid": puid}})
+    return orjson.dumps({"status": status, "meta": {"puid": puid} | ({"tags": fault.tags} if fault.tags else {})})
 
 
 def read_feedback(message: object) -> tuple[float, list[float], str | None]:

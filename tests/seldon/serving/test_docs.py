@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from churn.bundle.bundle import Bundle
 from churn.features.catalogue import load_catalogue
+from churn.online.publish import publish_rows
 from seldon.serving.options import _parser
 from tests.seldon.serving.cases import BAD, PREDICT
-from tests.seldon.serving.conftest import Server
+from tests.seldon.serving.conftest import Serve, Server
+from tests.seldon.serving.test_customers import DAY, customers
 
 
 def block(page: Path, kind: str, number: int = 0) -> str:
@@ -43,6 +46,19 @@ def test_the_examples_of_the_page_are_answered_and_name_all_that_is_required(
 
     assert len(lines) == 3
     assert all(f"`{name}`" in (project_root / "docs" / "serving.md").read_text() for name in required)
+
+
+def test_the_example_of_customers_is_answered(project_root: Path, bundle: Bundle, serve: Serve, tmp_path: Path) -> None:
+    page = project_root / "docs" / "serving.md"
+    [shell] = [block(page, "sh", n) for n in range(3) if "curl" in block(page, "sh", n)]
+    rows = customers(bundle)
+    publish_rows(rows, bundle.manifest.catalogue, tmp_path, version=41, digest="ab" * 32, day=DAY)
+    knowing = serve("--customers", str(tmp_path))
+
+    words = shlex.split(shell.replace("\\\n", " ").replace("127.0.0.1:9000", f"127.0.0.1:{knowing.port}"))
+    answer = json.loads(subprocess.run(words, capture_output=True, check=True).stdout)
+
+    assert answer["meta"]["tags"]["snapshot"]["version"] == 41
 
 
 def test_every_option_and_every_reason_is_documented(project_root: Path) -> None:

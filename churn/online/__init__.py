@@ -1,0 +1,1 @@
+"""What the prediction server knows of customers: published by the feature pipeline, read by every server."""
