@@ -14,6 +14,7 @@ from churn.frozen import Frozen
 from churn.promotion.settings import PromotionSettings
 from churn.rollout.deploying import DeploymentSettings
 from churn.rollout.settings import RolloutSettings
+from churn.scoring.settings import ScoringSettings
 from churn.training.settings import TrainingSettings, TriggerSettings
 
 Environment = Literal["dev", "staging", "prod"]
@@ -156,6 +157,7 @@ class Settings(Frozen):
     promotion: PromotionSettings = Field(default_factory=PromotionSettings)
     rollout: RolloutSettings = Field(default_factory=RolloutSettings)
     deployment: DeploymentSettings = Field(default_factory=DeploymentSettings)
+    scoring: ScoringSettings = Field(default_factory=ScoringSettings)
 
 
 def load_settings(environment: str, root: Path) -> Settings:

@@ -16,6 +16,7 @@ from cli import (
     quarantine,
     replay,
     reproduce,
+    score,
     serve,
     snapshot,
     stack,
@@ -62,6 +63,7 @@ app.command("versions")(promote.versions)
 app.command("status")(status.status)
 app.command("repair")(status.repair)
 app.command("reproduce")(reproduce.reproduce)
+app.command("score")(score.score)
 app.command("snapshot")(snapshot.snapshot)
 app.command("train")(train.train)
 app.command("token")(token.token)

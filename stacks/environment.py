@@ -26,6 +26,11 @@ def work_folder() -> Path:
     return project_root() / ".churn" / "work"
 
 
+def customers_folder() -> Path:
+    """Return where the customer snapshots of the active environment are published, and its servers look for them."""
+    return project_root() / ".churn" / active_environment() / "serving" / "customers"
+
+
 def active_environment() -> str:
     """Return the label `environment` of the active stack; call it inside steps, never at composition time.
 

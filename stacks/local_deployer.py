@@ -14,10 +14,11 @@ from seldon.gateway.local import LocalDeployment
 from seldon.gateway.settings import GatewaySettings
 from seldon.gateway.state import Server
 from stacks.deployer import SeldonDeployer
-from stacks.environment import active_environment, active_settings, project_root
+from stacks.environment import active_environment, active_settings, customers_folder, project_root
 
 if TYPE_CHECKING:
     from churn.bundle.bundle import Bundle
+    from churn.scoring.settings import ScoringSettings
     from seldon.deployment import Deployment
     from seldon.gateway.prediction_log import Expected
     from seldon.rollout.plan import Place
@@ -42,16 +43,16 @@ class LocalDeployer(SeldonDeployer):
 
     def deployment(self, place: "Place", expected: "Expected | None" = None) -> "Deployment":
         """Return a deployment on this machine."""
-        landing = active_settings().landing.url
+        settings = active_settings()
         return LocalDeployment(
             _folder(),
             place.namespace,
             place.deployment,
             GatewaySettings(
                 port=self.config.port,
-                landing=landing.rstrip("/"),
+                landing=settings.landing.url.rstrip("/"),
                 record_seconds=3 * self.config.log_seconds + 3,
-                server_options=("--log-seconds", str(self.config.log_seconds)),
+                server_options=("--log-seconds", str(self.config.log_seconds), *_customers(settings.scoring)),
             ),
             expected,
         )
@@ -89,6 +90,12 @@ class LocalDeployerFlavor(BaseModelDeployerFlavor):
     def implementation_class(self) -> type[BaseModelDeployer]:
         """Its implementation."""
         return LocalDeployer
+
+
+def _customers(settings: "ScoringSettings") -> tuple[str, ...]:
+    age = settings.customers_max_age_hours
+    limit = () if age is None else ("--customers-max-age", str(age))
+    return ("--customers", str(customers_folder()), "--customers-when-stale", settings.customers_when_stale, *limit)
 
 
 def _folder() -> Path:

@@ -17,9 +17,10 @@ AlertKind = Literal[
     "training_failed",
     "promotion_failed",
     "deployment_failed",
+    "scoring_failed",
     "rolled_back",
 ]
-FailureKind = Literal["ingestion_failed", "training_failed", "promotion_failed", "deployment_failed"]
+FailureKind = Literal["ingestion_failed", "training_failed", "promotion_failed", "deployment_failed", "scoring_failed"]
 Severity = Literal["info", "warning", "critical"]
 """`info` calls for nobody: it says once why there will be no alarm."""
 

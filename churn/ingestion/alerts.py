@@ -17,6 +17,7 @@ _STOPPED: dict[FailureKind, str] = {
     "training_failed": "training stopped, what is in production stays",
     "promotion_failed": "promotion stopped, stages stay as the ledger has them",
     "deployment_failed": "deployment stopped, what was in production goes on serving",
+    "scoring_failed": "scoring stopped, the scores and customers of before stay",
 }
 
 

@@ -1,0 +1,1 @@
+"""Scores of all active customers, with reasons, and whom to contact."""

@@ -1,0 +1,66 @@
+"""The page of a scoring: how customers score, what contacting them brings, and who comes first; nothing fetched."""
+
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from churn.bundle import card
+from churn.bundle.plot import Plot
+from churn.scoring.report import ScoreReport
+
+
+def scores_page(report: ScoreReport) -> str:
+    """Return the page."""
+    folders = [Path(__file__).parent, Path(card.__file__).parent]
+    environment = Environment(
+        loader=FileSystemLoader(folders), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    environment.filters.update(svg=Markup, whole="{:,.0f}".format, percent="{:.0%}".format)
+    most = max((topic.customers for topic in report.topics), default=1)
+    return environment.get_template("scores.html.j2").render(
+        report=report,
+        lineage=report.lineage,
+        share=report.contacts.customers / max(report.customers, 1),
+        reach=report.reached_churners / max(report.expected_churners, 1e-9),
+        distribution=_distribution(report),
+        profit=_profit(report),
+        topics=[(topic, topic.customers / max(most, 1)) for topic in report.topics],
+    )
+
+
+def _distribution(report: ScoreReport) -> str:
+    """Draw the histogram; who is contacted stands out."""
+    bins = len(report.histogram)
+    highest = max([*report.histogram, 1])
+    plot = Plot((0, 1), (0, highest * 1.08), "probability of churn", "customers", "customers by score")
+    plot.y_format = "{:,.0f}".format
+    for at, count in enumerate(report.histogram):
+        left, right = at / bins, (at + 1) / bins
+        if count:
+            kind = "contact" if (left + right) / 2 >= report.threshold else "leave"
+            plot.area([(left + 0.1 / bins, count), (right - 0.1 / bins, count)], 0, f"column {kind}")
+    plot.line([(report.threshold, 0), (report.threshold, highest * 1.08)], "guide")
+    room, side = (-0.012, "end") if report.threshold > 0.6 else (0.012, "start")
+    plot.label((report.threshold + room, highest * 1.02), f"contacted from {report.threshold:.0%} on", side)
+    return plot.svg(y_ticks=4)
+
+
+def _profit(report: ScoreReport) -> str:
+    """Draw expected profit over the number of customers contacted."""
+    points = [(float(count), value) for count, value in report.profit]
+    values = [value for _, value in points]
+    low, high = min(values), max(values)
+    room = (high - low) * 0.08 or 1.0
+    limits = (low - room if low < 0 else 0.0, high + room)
+    plot = Plot(
+        (0, max(report.customers, 1)), limits, "customers contacted", "expected profit", "expected profit by contacts"
+    )
+    plot.x_format = plot.y_format = "{:,.0f}".format
+    if limits[0] < 0:
+        plot.line([(0, 0.0), (max(report.customers, 1), 0.0)], "zero")
+    if len(points) > 1:
+        plot.line(points, "main")
+    chosen = (float(report.contacts.customers), report.expected_profit)
+    plot.dot(chosen, "chosen", f"{report.contacts.customers:,} contacted: {report.expected_profit:,.0f}", 6)
+    return plot.svg(x_ticks=4, y_ticks=4)
