@@ -34,7 +34,7 @@ def _distribution(report: ScoreReport) -> str:
     bins = len(report.histogram)
     highest = max([*report.histogram, 1])
     plot = Plot((0, 1), (0, highest * 1.08), "probability of churn", "customers", "customers by score")
-    plot.y_format = "{:,.0f}".format
+    plot.y_format = _short
     for at, count in enumerate(report.histogram):
         left, right = at / bins, (at + 1) / bins
         if count:
@@ -56,7 +56,7 @@ def _profit(report: ScoreReport) -> str:
     plot = Plot(
         (0, max(report.customers, 1)), limits, "customers contacted", "expected profit", "expected profit by contacts"
     )
-    plot.x_format = plot.y_format = "{:,.0f}".format
+    plot.x_format, plot.y_format = "{:,.0f}".format, _short
     if limits[0] < 0:
         plot.line([(0, 0.0), (max(report.customers, 1), 0.0)], "zero")
     if len(points) > 1:
@@ -64,3 +64,11 @@ def _profit(report: ScoreReport) -> str:
     chosen = (float(report.contacts.customers), report.expected_profit)
     plot.dot(chosen, "chosen", f"{report.contacts.customers:,} contacted: {report.expected_profit:,.0f}", 6)
     return plot.svg(x_ticks=4, y_ticks=4)
+
+
+def _short(value: float) -> str:
+    """Return a number that fits beside an axis."""
+    for unit, sign in ((1e6, "M"), (1e3, "k")):
+        if abs(value) >= unit:
+            return f"{value / unit:,.1f}{sign}"
+    return f"{value:,.0f}"

@@ -13,6 +13,7 @@ from churn.features.settings import FeatureSettings
 from churn.promotion.settings import PromotionSettings
 from churn.rollout.deploying import DeploymentSettings
 from churn.rollout.settings import RolloutSettings
+from churn.scoring.settings import ScoringSettings
 from churn.training.settings import TrainingSettings, TriggerSettings
 
 ROOT = Path(__file__).parents[2]
@@ -49,6 +50,7 @@ BLOCKS: dict[tuple[str, str], Callable[[], str]] = {
     ("docs/features.md", "features"): features,
     ("docs/training.md", "settings"): partial(settings, features=FeatureSettings, training=TrainingSettings),
     ("docs/promotion.md", "settings"): partial(settings, promotion=PromotionSettings, triggers=TriggerSettings),
+    ("docs/scoring.md", "settings"): partial(settings, scoring=ScoringSettings),
     ("docs/rollout.md", "settings"): partial(settings, rollout=RolloutSettings, deployment=DeploymentSettings),
 }
 

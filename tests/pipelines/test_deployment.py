@@ -2,7 +2,9 @@
 
 import http.client
 import json
+import time
 from collections.abc import Callable, Iterator
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import click.testing
@@ -10,17 +12,21 @@ import pytest
 from typer.testing import CliRunner, Result
 from zenml.client import Client
 
+from churn.features.catalogue import load_catalogue
+from churn.features.feature_set import FeatureSet
 from churn.ledger.changes import change_stage
 from churn.ledger.entry import Draft
+from churn.online.publish import publish_customers
 from churn.promotion.request import NOTHING
 from cli.main import app
 from seldon.gateway.envoy import EnvoyMissing, executable
 from seldon.gateway.local import LocalDeployment
 from seldon.rollout.drive import Rollout
 from stacks.deployer import active_deployment
+from stacks.environment import customers_folder, dbt_project
 from steps.registry import active_ledger, active_registry
 from tests.promoted import agreed, decisions, fresh_ledger, stands
-from tests.trained import Trained, configure, inside, register_again
+from tests.trained import Trained, configure, inside, output, register_again
 
 pytestmark = [
     pytest.mark.timeout(900),  # the one training counts to whichever test comes first
@@ -111,6 +117,19 @@ def answering() -> str:
     return version
 
 
+def by_token(token: str) -> tuple[int, Any]:
+    """Ask the deployment for a customer."""
+    url = urlsplit(active_deployment()[1].gateway_url())
+    connection = http.client.HTTPConnection(url.netloc, timeout=10)
+    body = json.dumps({"jsonData": {"customers": [token]}})
+    headers = {"content-type": "application/json", "x-customer-id": token}
+    connection.request("POST", f"{url.path}/api/v1.0/predictions", body, headers)
+    response = connection.getresponse()
+    answer = response.status, json.load(response)
+    connection.close()
+    return answer
+
+
 def in_production(version: str, before: str | None = None) -> None:
     """Ledger, ZenML, MLflow, the gateway and ZenML's list of services name the same version."""
     stages = stands().stages
@@ -179,6 +198,21 @@ def test_serving_is_shown_stopped_and_started_again(second: str) -> None:
     assert "nothing runs" in stopped.output
     assert known.exit_code == 0, known.output
     in_production(second)
+
+
+def test_customers_are_answered_by_token_once_they_are_published(second: str, trained: Trained) -> None:
+    features = cast(FeatureSet, output(trained.run, "build_features", "feature_set"))
+    catalogue = [one for one in load_catalogue(dbt_project()) if one.name in features.recipe.columns]
+    token = features.frame([features.cutoffs.latest])["customer_id"][0]
+
+    publish_customers(features, catalogue, customers_folder())
+
+    deadline = time.monotonic() + 10
+    while (answer := by_token(token))[0] != 200 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert answer[0] == 200, answer
+    assert answer[1]["meta"]["tags"]["version"] == second
+    assert answer[1]["meta"]["tags"]["snapshot"]["version"] == features.features.version
 
 
 def test_while_a_rollout_runs_nothing_else_changes_the_deployment(second: str) -> None:
