@@ -82,26 +82,21 @@ class Customers:
         self._fault = ""
         self._seen: tuple[int, ...] | None = None
         self._tried = 0.0
-        self._ended = threading.Event()
-        metrics.watch_customers(lambda: self.age_hours() or 0.0, lambda: self.count)
+        metrics.watch_customers(self.age_hours, lambda: self.count)
         self.look()
 
     def watch(self, seconds: float) -> None:
         """Look for a new snapshot every so often, in a thread of its own."""
         threading.Thread(target=self._watch, args=(seconds,), name="customers", daemon=True).start()
 
-    def close(self) -> None:
-        """Look no more."""
-        self._ended.set()
-
     @property
     def count(self) -> int:
         """Customers that are known."""
         return self._fitted.snapshot.header.rows if self._fitted is not None else 0
 
-    def age_hours(self) -> float | None:
-        """Return the age of what is served; none while nothing is."""
-        return _age_hours(self._fitted.snapshot, self._clock()) if self._fitted is not None else None
+    def age_hours(self) -> float:
+        """Return the age of what is served; NaN while nothing is."""
+        return _age_hours(self._fitted.snapshot, self._clock()) if self._fitted is not None else float("nan")
 
     def look(self) -> None:
         """Take the snapshot that the pointer names, if it is another one than before and fits."""
@@ -142,7 +137,7 @@ class Customers:
         for at, (column, dictionary) in enumerate(fitted.texts):
             texts[:, at] = dictionary[fitted.snapshot.codes[column][found]]
         return Rows(
-            numbers if fitted.place is None else numbers[:, fitted.place],
+            numbers if fitted.place is None else np.take(numbers, fitted.place, axis=1),
             texts,
             self._model.missing,
             self._plan,
@@ -151,7 +146,8 @@ class Customers:
         )
 
     def _watch(self, seconds: float) -> None:
-        while not self._ended.wait(seconds):
+        while True:
+            time.sleep(seconds)
             try:
                 self.look()
             except Exception:

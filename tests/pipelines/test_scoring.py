@@ -159,6 +159,7 @@ def test_scoring_again_changes_nothing(scored: Scored) -> None:
     assert Path(scored.report.contacts.csv).read_bytes() == contacts
 
 
+@pytest.mark.slow
 def test_another_version_is_scored_beside_it(scored: Scored) -> None:
     rows = scored.rows
     other = bring_live(scored.trained, 0)
@@ -173,6 +174,7 @@ def test_another_version_is_scored_beside_it(scored: Scored) -> None:
     assert day["model_version"].value_counts(sort=True)["count"].to_list() == [rows.height, rows.height]
 
 
+@pytest.mark.slow
 def test_an_earlier_cutoff_can_be_scored(scored: Scored) -> None:
     run = Client().list_pipeline_runs(pipeline_name="score_customers", sort_by="asc:created", hydrate=True).items[1]
     features = run.steps["build_features"].outputs["feature_set"][0].load()
