@@ -1,0 +1,1 @@
+"""How far live inputs and scores are from those a model learned with: statistics over windows, without any I/O."""
