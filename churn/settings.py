@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, StringConstraints, ValidationError
 from churn.errors import SettingsError
 from churn.features.settings import FeatureSettings
 from churn.frozen import Frozen
+from churn.monitoring.settings import MonitoringSettings
 from churn.promotion.settings import PromotionSettings
 from churn.rollout.deploying import DeploymentSettings
 from churn.rollout.settings import RolloutSettings
@@ -156,6 +157,7 @@ class Settings(Frozen):
     triggers: TriggerSettings = Field(default_factory=TriggerSettings)
     promotion: PromotionSettings = Field(default_factory=PromotionSettings)
     rollout: RolloutSettings = Field(default_factory=RolloutSettings)
+    monitoring: MonitoringSettings = Field(default_factory=MonitoringSettings)
     deployment: DeploymentSettings = Field(default_factory=DeploymentSettings)
     scoring: ScoringSettings = Field(default_factory=ScoringSettings)
 

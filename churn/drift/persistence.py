@@ -6,7 +6,7 @@ import numpy as np
 
 from churn.drift.reference import Reference
 from churn.drift.settings import DriftSettings
-from churn.drift.two_samples import Floats, binned_ks_distance, share_distance, stability_index
+from churn.drift.two_samples import Floats, binned_ks_distance, share_distance, shares, stability_index
 from churn.drift.window import WindowDrift
 from churn.frozen import Frozen
 
@@ -22,6 +22,8 @@ class Drift(Frozen):
         missing: share of missing values, all windows together.
         unknown: share of unknown categories, all windows together.
         persistent: this is an alarm.
+        shares: of the customers by bin, all windows together; missing ones stand last.
+        shares_before: the same of the reference.
     """
 
     name: str
@@ -33,6 +35,8 @@ class Drift(Frozen):
     missing_before: float
     unknown: float
     persistent: bool
+    shares: tuple[float, ...]
+    shares_before: tuple[float, ...]
 
 
 def drifts(
@@ -79,6 +83,8 @@ def _drift(reference: Reference, tested: Sequence[WindowDrift], settings: DriftS
         missing_before=reference.missing,
         unknown=unknown,
         persistent=large and flagged >= settings.flagged,
+        shares=tuple(float(share) for share in shares(together).round(4)),
+        shares_before=tuple(float(share) for share in shares(before).round(4)),
     )
 
 

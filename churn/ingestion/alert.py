@@ -19,8 +19,20 @@ AlertKind = Literal[
     "deployment_failed",
     "scoring_failed",
     "rolled_back",
+    "monitoring_failed",
+    "model_ok",
+    "model_watch",
+    "model_retrain",
+    "model_rollback",
 ]
-FailureKind = Literal["ingestion_failed", "training_failed", "promotion_failed", "deployment_failed", "scoring_failed"]
+FailureKind = Literal[
+    "ingestion_failed",
+    "training_failed",
+    "promotion_failed",
+    "deployment_failed",
+    "scoring_failed",
+    "monitoring_failed",
+]
 Severity = Literal["info", "warning", "critical"]
 """`info` calls for nobody: it says once why there will be no alarm."""
 

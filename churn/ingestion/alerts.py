@@ -18,6 +18,7 @@ _STOPPED: dict[FailureKind, str] = {
     "promotion_failed": "promotion stopped, stages stay as the ledger has them",
     "deployment_failed": "deployment stopped, what was in production goes on serving",
     "scoring_failed": "scoring stopped, the scores and customers of before stay",
+    "monitoring_failed": "monitoring stopped, nobody watches the model in production",
 }
 
 
