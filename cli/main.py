@@ -12,6 +12,7 @@ from cli import (
     deploy,
     ingest,
     ledger,
+    monitor,
     promote,
     quarantine,
     replay,
@@ -58,6 +59,7 @@ app.command("rollback")(deploy.rollback)
 app.command("drill")(deploy.drill)
 app.command("replay")(replay.replay)
 app.command("ingest")(ingest.ingest)
+app.command("monitor")(monitor.monitor)
 app.command("promote")(promote.promote)
 app.command("versions")(promote.versions)
 app.command("status")(status.status)

@@ -1,5 +1,7 @@
 """Going back to a version that was in production, past every gate: it was good enough before."""
 
+from collections.abc import Mapping
+
 from zenml.client import Client
 
 from churn.ledger.changes import change_stage
@@ -35,14 +37,41 @@ def roll_back(to: str | None) -> str:
     try:
         with deployment.claimed():
             enter_cut_short(deployment)
-            return _to_former(deployment, place, to, patience)
+            return _to_former(deployment, place, to, patience, Client().active_user.name, {}, None)
     except RolloutRuns:
         if to is not None:
             raise
         return _end_rollout(deployment, patience)
 
 
-def _to_former(deployment: Deployment, place: Place, to: str | None, timeout: float) -> str:
+def roll_back_because(to: str, *, why: str, evidence_digest: str) -> str:
+    """Serve a former version again by the platform's own decision; a rollout that runs is left alone.
+
+    Args:
+        to: the version.
+        why: what spoke against the present one.
+        evidence_digest: SHA-256 of the evidence.
+
+    Raises:
+        DecisionRefused: as `roll_back`.
+        RolloutRuns: a rollout runs.
+        ChurnError: the version cannot be served; what serves goes on.
+    """
+    place, deployment = active_deployment()
+    with deployment.claimed():
+        timeout = active_settings().deployment.ready_seconds
+        return _to_former(deployment, place, to, timeout, "churn", {"why": why}, evidence_digest)
+
+
+def _to_former(
+    deployment: Deployment,
+    place: Place,
+    to: str | None,
+    timeout: float,
+    actor: str,
+    facts: Mapping[str, str],
+    evidence_digest: str | None,
+) -> str:
     entries = active_ledger().entries()
     now = standing(entries)
     target = to or last_healthy(entries)
@@ -62,11 +91,12 @@ def _to_former(deployment: Deployment, place: Place, to: str | None, timeout: fl
         Draft(
             decision="rolled_back",
             phase="intent",
-            actor=Client().active_user.name,
+            actor=actor,
             version=target,
             stage="production",
             bundle_digest=bundle.digest,
-            facts={"deployment": str(place), "replaces": left or "nothing"},
+            evidence_digest=evidence_digest,
+            facts={"deployment": str(place), "replaces": left or "nothing", **facts},
         ),
         lambda entries, now: None,
     )
