@@ -64,6 +64,9 @@ def _print(seen: "Overview") -> None:
         typer.echo(f"{model.stage}: {_model(model, seen.at or utc_now())}")
     for line in _deployment(seen.deployment):
         typer.echo(line)
+    if seen.verdict is not None:
+        said = seen.verdict
+        typer.echo(f"monitoring: {said.decision}, version {said.version} at {_minute(said.at)}: {said.reason}")
     head = seen.ledger
     last = f", head {head.hash[:12]}, {head.decision} {_minute(head.at)}" if head else ""
     typer.echo(f"ledger: {head.sequence if head else 0} entries{last}; {seen.versions} versions")

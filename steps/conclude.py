@@ -69,7 +69,7 @@ def _is_news(before: MonitorVerdict | None, verdict: MonitorVerdict) -> bool:
     """Tell whether a verdict says something that the last one about the same version did not."""
     if before is None or before.version != verdict.version:
         return verdict.decision != "OK"
-    return (before.decision, before.blamed) != (verdict.decision, verdict.blamed)
+    return before.at <= verdict.at and (before.decision, before.blamed) != (verdict.decision, verdict.blamed)
 
 
 def _alert(verdict: MonitorVerdict, deed: Deed) -> Alert:

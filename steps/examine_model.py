@@ -11,7 +11,8 @@ from zenml.types import HTMLString
 from churn.bundle.checked import REFERENCE
 from churn.monitoring.examination import Examination, Examined, Sides, examine, is_due
 from churn.monitoring.judge import judge
-from churn.monitoring.measurement import Live, Measurement, customers_of, records_of
+from churn.monitoring.measurement import Live, Measurement, compared, predictions_of, records_of
+from churn.monitoring.predictions import one_a_customer
 from churn.monitoring.record import last_verdict
 from churn.monitoring.windows import Window
 from materializers.monitor import ExaminationMaterializer
@@ -67,10 +68,15 @@ def examine_model(
 def _examined(found: Measurement, live: Live, run: str) -> Examined:
     settings = active_settings()
     manifest = live.bundle.manifest
-    windows = [customers_of(live, settings.lake.url, Window(one.start, one.end), found.at)[1] for one in found.windows]
+    predictions = predictions_of(live, settings.lake.url, found.at)
+    most = settings.monitoring.examination.rows
+    customers = []
+    for window in (Window(one.start, one.end) for one in found.windows):
+        asked = one_a_customer(predictions.rows(window))
+        customers.append(compared(predictions, asked, window, live.bundle, most))
     reference = pl.read_parquet(live.bundle.path / REFERENCE).rename({manifest.output: "score"})
     examined = examine(
-        Sides(pl.concat(windows), reference),
+        Sides(pl.concat(customers), reference),
         _answered(found, live),
         manifest.catalogue,
         at=found.at,
@@ -88,7 +94,8 @@ def _answered(found: Measurement, live: Live) -> Sides | None:
     if found.quality is None or found.quality.metrics is None or records is None or tested is None:
         return None
     decides = (pl.col("score") >= live.bundle.manifest.threshold).alias("predicted")
-    known = records.labelled(live.bundle, Window(found.quality.since, found.quality.until))
+    window = Window(found.quality.since, found.quality.until)
+    known = records.labelled(live.bundle, window, active_settings().monitoring.examination.rows)
     return Sides(known.with_columns(decides), tested.with_columns(decides))
 
 
@@ -109,7 +116,7 @@ def _log(examined: Examined, found: Measurement, run: str) -> None:
             {
                 "customers": examination.customers,
                 "failed_tests": len(examination.deciding),
-                "drifted_columns": len(examination.columns),
+                "shown_tests": len(examination.shown),
             }
         )
         for name, page in pages.items():

@@ -75,9 +75,16 @@ def _held_out_scores(bundle: Bundle) -> Floats | None:
 
 
 def _gateway() -> Callable[[Window], Answers | None]:
+    try:
+        deployment: Deployment | None = active_deployment()[1]
+    except ChurnError as error:
+        log.warning("gateway_cannot_tell", reason=str(error))
+        deployment = None
+
     def answers(window: Window) -> Answers | None:
+        if deployment is None:
+            return None
         try:
-            deployment: Deployment = active_deployment()[1]
             asked = deployment.requests(window.start)
         except ChurnError as error:
             log.warning("gateway_cannot_tell", reason=str(error))

@@ -7,7 +7,7 @@ from zenml import get_step_context, log_metadata, step
 
 from churn.hours import parse_moment
 from churn.monitoring.measurement import Measurement, measure
-from churn.monitoring.record import known_windows
+from churn.monitoring.record import known_before
 from materializers.monitor import MeasurementMaterializer
 from stacks.environment import active_settings
 from steps.guard import failing_closed
@@ -28,7 +28,7 @@ def measure_model(at: str | None = None) -> Annotated[Measurement, "measurement"
     with failing_closed(f"{run.name} measure_model", "monitoring_failed"):
         moment = parse_moment(at) if at else datetime.now(UTC)
         settings, live = active_settings(), live_model(moment)
-        known = known_windows(
+        known = known_before(
             settings.lake.url,
             deployment=live.place,
             version=live.version,

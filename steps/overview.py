@@ -10,6 +10,7 @@ from churn.ingestion.overview import LakeState, lake_state
 from churn.ledger.agreement import disagreements
 from churn.ledger.entry import Entry, Stage
 from churn.ledger.standing import standing
+from churn.monitoring.record import last_verdict
 from seldon.deployment import DeploymentNotReady
 from seldon.gateway.state import ObservedServer
 from stacks.deployer import NoDeployer, active_deployment
@@ -62,6 +63,15 @@ class DeploymentState(Frozen):
     fault: str | None
 
 
+class LastVerdict(Frozen):
+    """What the monitoring said last."""
+
+    decision: str
+    version: str
+    at: datetime
+    reason: str
+
+
 class LedgerHead(Frozen):
     """The last entry."""
 
@@ -86,6 +96,7 @@ class Overview(Frozen):
     models: tuple[ModelState, ...]
     versions: int
     deployment: DeploymentState | None
+    verdict: LastVerdict | None
     ledger: LedgerHead | None
     disagreements: tuple[str, ...]
 
@@ -109,6 +120,7 @@ def overview(at: datetime | None = None) -> Overview:
         models=tuple(_model(stage, stands.holder(stage), entries) for stage in _STAGES),
         versions=len(stands.stages),
         deployment=_deployment() if at is None else None,
+        verdict=_verdict(at),
         ledger=LedgerHead(sequence=last.sequence, hash=last.hash, at=last.at, decision=last.decision) if last else None,
         disagreements=found,
     )
@@ -131,6 +143,13 @@ def _model(stage: Stage, version: str | None, entries: Sequence[Entry]) -> Model
         registered_at=next((entry.at for entry in mine if entry.decision == "registered"), None),
         since=next((entry.at for entry in reversed(mine) if entry.stage == stage), None),
     )
+
+
+def _verdict(at: datetime | None) -> LastVerdict | None:
+    found = last_verdict(active_settings().lake.url, at)
+    if found is None:
+        return None
+    return LastVerdict(decision=found.decision, version=found.version, at=found.at, reason=found.reason)
 
 
 def _deployment() -> DeploymentState | None:

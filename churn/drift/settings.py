@@ -35,6 +35,9 @@ class DriftSettings(Frozen):
     flagged: int = Field(default=3, ge=1, description="k: windows of the last n that must be flagged for an alarm")
     windows: int = Field(default=4, ge=1, description="n: the last complete windows that persistence looks at")
     min_rows: int = Field(default=300, ge=20, description="customers from which on a window is tested")
+    max_rows: int = Field(
+        default=100_000, ge=1_000, description="customers of a window that are compared; of more, some evenly chosen"
+    )
     broken_missing: float = Field(
         default=0.5, gt=0, le=1, description="rise of the share of missing values that means a broken input"
     )

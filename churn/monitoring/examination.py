@@ -18,13 +18,15 @@ if TYPE_CHECKING:
     from evidently.core.report import Snapshot
 
 SCORE, PREDICTED = "score", "predicted"
+_DECIDES = ("Share of Drifted Columns", "Accuracy", "RocAuc", "LogLoss")
+"""Tests of the model as a whole, each of another side of it; the rest allow 20 % of what may be a very small share."""
 
 
 class ExaminedTest(Frozen):
     """One of Evidently's tests.
 
     Attributes:
-        decides: it speaks about the model as a whole; a test of a single column is only shown.
+        decides: it speaks about the model as a whole; others are only shown.
     """
 
     name: str
@@ -65,8 +67,8 @@ class Examination(Frozen):
         return tuple(test for test in self.told if test.failed and test.decides)
 
     @property
-    def columns(self) -> tuple[ExaminedTest, ...]:
-        """The failed tests of single columns."""
+    def shown(self) -> tuple[ExaminedTest, ...]:
+        """The failed tests that decide nothing, such as those of single columns."""
         return tuple(test for test in self.told if test.failed and not test.decides)
 
 
@@ -229,7 +231,7 @@ def _tests(snapshot: "Snapshot") -> list[ExaminedTest]:
             name=test["name"],
             status=getattr(test["status"], "value", str(test["status"])),
             says=test["description"],
-            decides=not test["name"].startswith("Value Drift"),
+            decides=test["name"].startswith(_DECIDES),
         )
         for test in snapshot.dict()["tests"]
     ]

@@ -77,11 +77,11 @@ def _windows(found: Measurement, settings: MonitoringSettings) -> Finding:
 
 def _examined(examined: Examination) -> Finding:
     if examined.at is None:
-        return Finding(name="examination", decision="OK", says=f"not examined by Evidently: {examined.why_not}")
+        return Finding(name="examination", decision="OK", says=f"not examined: {examined.why_not or 'nobody asked'}")
     figures: dict[str, float | None] = {
         "tests": float(examined.tests),
         "failed": float(len(examined.deciding)),
-        "columns": float(len(examined.columns)),
+        "shown": float(len(examined.shown)),
     }
     when = f"{examined.at:%Y-%m-%d %H:%M} UTC"
     if examined.deciding:
@@ -90,7 +90,7 @@ def _examined(examined: Examination) -> Finding:
     elif not examined.tests:
         says = f"Evidently tested nothing at {when}"
     else:
-        moved = f", {len(examined.columns)} columns moved" if examined.columns else ""
+        moved = f", {len(examined.shown)} that decide nothing did not" if examined.shown else ""
         says = f"Evidently's tests of {examined.customers:,} customers passed at {when}{moved}"
         return Finding(name="examination", decision="OK", says=says, figures=figures)
     return Finding(name="examination", decision="WATCH", says=says, figures=figures)

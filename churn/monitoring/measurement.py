@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 import polars as pl
 
@@ -18,7 +19,7 @@ from churn.frozen import Frozen
 from churn.lake.files import local_or_url
 from churn.lake.table import open_table
 from churn.monitoring.health import Answers, DataHealth, Traffic, data_health, traffic_of
-from churn.monitoring.predictions import decoded, one_a_customer, open_predictions, read_rows
+from churn.monitoring.predictions import FEATURES, Predictions, decoded, evenly, one_a_customer, open_predictions
 from churn.monitoring.quality import Former, Quality, Records, measure_quality
 from churn.monitoring.settings import MonitoringSettings
 from churn.monitoring.windows import Window, windows_of
@@ -39,6 +40,13 @@ class PartialWindow(Frozen):
     start: datetime
     end: datetime
     traffic: Traffic
+
+
+class Known(NamedTuple):
+    """What was measured of a version before: its complete windows, and its newest outcomes."""
+
+    windows: Sequence[MeasuredWindow] = ()
+    quality: Quality | None = None
 
 
 class Measurement(Frozen):
@@ -106,14 +114,22 @@ def references_of(live: Live) -> tuple[Reference, ...]:
     return reference_of(frame, manifest.catalogue, scores, cutoffs=len(manifest.lineage.cutoffs.train))
 
 
-def customers_of(live: Live, lake_url: str, window: Window, known_at: datetime) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return the predictions of a window, and its customers with their features as columns."""
-    rows = read_rows(
-        open_predictions(lake_url), window, deployment=live.name, digest=live.bundle.digest, known_at=known_at
-    )
-    customers = one_a_customer(rows)
-    inputs = decoded(customers["features"], live.bundle.manifest.catalogue)
-    return rows, pl.concat([customers.drop("features"), inputs.drop(SCORE, strict=False)], how="horizontal")
+def predictions_of(live: Live, lake_url: str, known_at: datetime) -> Predictions:
+    """Return what the live bundle predicted."""
+    return Predictions(open_predictions(lake_url), live.name, live.bundle.digest, known_at)
+
+
+def compared(
+    predictions: Predictions, customers: pl.DataFrame, window: Window, bundle: Bundle, most: int
+) -> pl.DataFrame:
+    """Return customers of a window with their features as columns; of very many, some.
+
+    Raises:
+        UnfitPredictions: logged features are not what the bundle takes.
+    """
+    some = predictions.with_features(evenly(customers, most), window)
+    inputs = decoded(some[FEATURES], bundle.manifest.catalogue)
+    return pl.concat([some.drop(FEATURES), inputs.drop(SCORE, strict=False)], how="horizontal")
 
 
 def records_of(live: Live, lake_url: str, at: datetime) -> Records | None:
@@ -122,19 +138,15 @@ def records_of(live: Live, lake_url: str, at: datetime) -> Records | None:
     activity = open_table(f"{lake_url}/{ACTIVITY}")
     if activity is None:
         return None
-    return Records(
-        open_predictions(lake_url), activity, open_table(f"{lake_url}/subscriptions"), deployment=live.name, known_at=at
-    )
+    return Records(predictions_of(live, lake_url, at), activity, open_table(f"{lake_url}/subscriptions"))
 
 
-def measure(
-    live: Live, known: Sequence[MeasuredWindow], *, lake_url: str, at: datetime, settings: MonitoringSettings
-) -> Measurement:
+def measure(live: Live, known: Known, *, lake_url: str, at: datetime, settings: MonitoringSettings) -> Measurement:
     """Measure what is new, and take up what was measured before.
 
     Args:
         live: the version.
-        known: complete windows of its bundle that were measured before.
+        known: what was measured before.
         lake_url: the lake.
         at: the time; what became available later does not count.
         settings: lengths, limits and thresholds.
@@ -143,19 +155,20 @@ def measure(
     data = data_health(lake_url, open_table(f"{lake_url}/{ACTIVITY}"), at)
     cut = windows_of(live.since, data.closed_until, at, settings)
     references = references_of(live)
-    before = {(window.start, window.end): window for window in known}
+    before = {(window.start, window.end): window for window in known.windows}
+    predictions = predictions_of(live, lake_url, at)
     windows = tuple(
-        before.get(window) or _measured(live, references, lake_url, window, at, settings) for window in cut.complete
+        before.get(window) or _measured(live, references, predictions, window, settings) for window in cut.complete
     )
     partial = None
     if cut.partial is not None:
-        rows = read_rows(
-            open_predictions(lake_url), cut.partial, deployment=live.name, digest=live.bundle.digest, known_at=at
-        )
+        rows = predictions.rows(cut.partial)
         traffic = traffic_of(rows, one_a_customer(rows), None)
         partial = PartialWindow(start=cut.partial.start, end=cut.partial.end, traffic=traffic)
     records = records_of(live, lake_url, at)
-    quality = records and measure_quality(live.bundle, live.former, records, live.since, settings.quality)
+    quality = records and measure_quality(
+        live.bundle, live.former, records, live.since, settings.quality, known.quality
+    )
     return Measurement(
         at=at,
         version=live.version,
@@ -177,17 +190,18 @@ def measure(
 def _measured(
     live: Live,
     references: tuple[Reference, ...],
-    lake_url: str,
+    predictions: Predictions,
     window: Window,
-    at: datetime,
     settings: MonitoringSettings,
 ) -> MeasuredWindow:
-    rows, customers = customers_of(live, lake_url, window, at)
+    rows = predictions.rows(window)
+    customers = one_a_customer(rows)
+    inputs = compared(predictions, customers, window, live.bundle, settings.drift.max_rows)
     return MeasuredWindow(
         start=window.start,
         end=window.end,
         traffic=traffic_of(rows, customers, live.answers(window)),
-        drift=measure_window(references, customers, window.start, window.end, settings.drift),
+        drift=measure_window(references, inputs, window.start, window.end, settings.drift),
     )
 
 

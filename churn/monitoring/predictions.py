@@ -1,10 +1,12 @@
 """The `predictions` table: rows of a window, and their features as columns."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import polars as pl
 
+from churn.contracts.model import load_contract
 from churn.errors import ChurnError
 from churn.features.catalogue import Feature
 from churn.lake.files import local_or_url
@@ -12,10 +14,8 @@ from churn.lake.table import Pinned, open_table
 from churn.monitoring.windows import Window
 
 TABLE = "predictions"
-_COLUMNS = (
-    *("event_id", "customer_id", "event_time", "available_at", "deployment", "bundle_digest"),
-    *("features", "score", "contacted", "latency_ms"),
-)
+FEATURES = "features"
+_COLUMNS = ("event_id", "customer_id", "event_time", "score", "contacted", "latency_ms")
 
 
 class UnfitPredictions(ChurnError):
@@ -27,27 +27,57 @@ def open_predictions(lake_url: str) -> Pinned | None:
     return open_table(f"{local_or_url(lake_url)}/{TABLE}")
 
 
-def read_rows(
-    table: Pinned | None,
-    window: Window,
-    *,
-    deployment: str,
-    digest: str,
-    known_at: datetime,
-    columns: Sequence[str] = _COLUMNS,
-) -> pl.DataFrame:
-    """Read what one bundle predicted in a window, as far as that was known at a moment; oldest first."""
-    if table is None:
-        return pl.DataFrame(schema={name: pl.String() for name in columns})
-    days = (window.end.date() - window.start.date()).days
-    dates = [window.start.date() + timedelta(days=day) for day in range(days + 1)]
-    rows = table.scan(_COLUMNS, dates=dates).filter(
-        pl.col("event_time").is_between(window.start, window.end, closed="left"),
-        pl.col("available_at") <= known_at,
-        deployment=deployment,
-        bundle_digest=digest,
-    )
-    return rows.sort("event_time", "event_id").select(columns).collect()
+@dataclass(frozen=True)
+class Predictions:
+    """What one bundle predicted, as far as that was known at a moment.
+
+    Attributes:
+        table: none before the first ingestion of predictions.
+        deployment: whose predictions count.
+        digest: of the bundle.
+        known_at: what became available later does not count.
+    """
+
+    table: Pinned | None
+    deployment: str
+    digest: str
+    known_at: datetime
+
+    def rows(self, window: Window) -> pl.DataFrame:
+        """Return the rows of a window without their features, oldest first."""
+        if self.table is None:
+            contract = load_contract(TABLE).schema
+            return pl.DataFrame(schema={name: contract[name] for name in _COLUMNS})
+        return self._scan(window, _COLUMNS).sort("event_time", "event_id").collect()
+
+    def with_features(self, rows: pl.DataFrame, window: Window) -> pl.DataFrame:
+        """Return some rows of a window with their features, which are most of what a row weighs."""
+        if self.table is None or rows.is_empty():
+            return rows.with_columns(pl.lit(None, pl.String).alias(FEATURES))
+        wanted = rows.lazy().select("event_id")
+        texts = self._scan(window, ("event_id", FEATURES)).join(wanted, on="event_id", how="semi")
+        return rows.join(texts.collect(engine="streaming"), on="event_id", how="left", maintain_order="left")
+
+    def _scan(self, window: Window, columns: Sequence[str]) -> pl.LazyFrame:
+        assert self.table is not None
+        days = (window.end.date() - window.start.date()).days
+        dates = [window.start.date() + timedelta(days=day) for day in range(days + 1)]
+        conditions = ("event_time", "available_at", "deployment", "bundle_digest")
+        return (
+            self.table.scan(dict.fromkeys([*columns, *conditions]), dates=dates)
+            .filter(
+                pl.col("event_time").is_between(window.start, window.end, closed="left"),
+                pl.col("available_at") <= self.known_at,
+                deployment=self.deployment,
+                bundle_digest=self.digest,
+            )
+            .select(columns)
+        )
+
+
+def evenly(rows: pl.DataFrame, most: int) -> pl.DataFrame:
+    """Return at most so many rows, evenly from all of them."""
+    return rows.gather_every(max(1, -(-rows.height // most)))
 
 
 def one_a_customer(rows: pl.DataFrame) -> pl.DataFrame:

@@ -17,7 +17,7 @@ from churn.features.outcomes import AT, matured_until, outcomes
 from churn.features.tables import CUSTOMER, LABEL
 from churn.frozen import Frozen
 from churn.lake.table import Pinned
-from churn.monitoring.predictions import decoded, one_a_customer, read_rows
+from churn.monitoring.predictions import FEATURES, Predictions, decoded, evenly, one_a_customer
 from churn.monitoring.settings import QualitySettings
 from churn.monitoring.windows import Window
 
@@ -61,25 +61,24 @@ class Records:
     """Where predictions and outcomes are read from, as far as they were known at a moment.
 
     Attributes:
-        predictions: what was asked and answered; none before the first.
+        predictions: what was asked and answered.
         activity: what customers did.
         subscriptions: what became of their subscriptions, if there are any.
-        deployment: whose predictions count.
-        known_at: what became available later does not count.
     """
 
-    predictions: Pinned | None
+    predictions: Predictions
     activity: Pinned
     subscriptions: Pinned | None
-    deployment: str
-    known_at: datetime
 
-    def labelled(self, bundle: Bundle, window: Window) -> pl.DataFrame:
+    @property
+    def known_at(self) -> datetime:
+        """What became available later does not count."""
+        return self.predictions.known_at
+
+    def labelled(self, bundle: Bundle, window: Window, most: int) -> pl.DataFrame:
         """Return the first prediction of each customer in a window whose outcomes are known, with `churned`."""
-        rows = read_rows(
-            self.predictions, window, deployment=self.deployment, digest=bundle.digest, known_at=self.known_at
-        )
-        asked = one_a_customer(rows.filter(pl.col(CUSTOMER).is_not_null())).rename({"event_time": AT})
+        rows = self.predictions.rows(window).filter(pl.col(CUSTOMER).is_not_null())
+        asked = evenly(one_a_customer(rows), most).rename({"event_time": AT})
         settings = bundle.manifest.lineage.feature_settings
         return outcomes(asked, self.activity, self.subscriptions, settings, known_at=self.known_at)
 
@@ -91,7 +90,12 @@ class Records:
 
 
 def measure_quality(
-    bundle: Bundle, former: Former | None, records: Records, live_since: datetime, settings: QualitySettings
+    bundle: Bundle,
+    former: Former | None,
+    records: Records,
+    live_since: datetime,
+    settings: QualitySettings,
+    known: Quality | None = None,
 ) -> Quality | None:
     """Judge the newest predictions whose outcomes are known; None while there are none of a whole span of days.
 
@@ -101,15 +105,20 @@ def measure_quality(
         records: predictions and outcomes.
         live_since: when the version went to production.
         settings: how many days and rows, and the resamples.
+        known: what was found before; outcomes are judged in whole UTC days, so it holds until the next one.
     """
     watermark = records.watermark()
     if watermark is None:
         return None
     until = matured_until(watermark, bundle.manifest.lineage.feature_settings)
+    until = until.replace(hour=0, minute=0, second=0, microsecond=0)
     since = until - timedelta(days=settings.days)
     if since < live_since:
         return None
-    labelled = records.labelled(bundle, Window(since, until))
+    if known is not None and (known.since, known.until) == (since, until):
+        return known
+    window = Window(since, until)
+    labelled = records.labelled(bundle, window, settings.max_rows)
     churned = labelled[LABEL].cast(pl.Boolean).to_numpy()
     found = Quality(
         since=since,
@@ -128,7 +137,8 @@ def measure_quality(
     left_out = None
     if former is not None:
         try:
-            models.append(_former(former.load(), labelled["features"], churned))
+            given = records.predictions.with_features(labelled, window)[FEATURES]
+            models.append(_former(former.load(), given, churned))
         except ChurnError as error:
             left_out = f"version {former.version} cannot be held against it: {error}"
     costs = bundle.manifest.settings.costs

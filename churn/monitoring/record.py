@@ -9,7 +9,8 @@ from churn.errors import CommitConflict
 from churn.lake.failures import lake_failures
 from churn.lake.files import local_or_url
 from churn.lake.table import Pinned, create_table, open_table
-from churn.monitoring.measurement import MeasuredWindow, Measurement
+from churn.monitoring.measurement import Known, MeasuredWindow, Measurement
+from churn.monitoring.quality import Quality
 from churn.monitoring.verdict import MonitorVerdict
 
 TABLE = "monitoring"
@@ -27,21 +28,23 @@ SCHEMA = pl.Schema(
         "document": pl.String(),
     }
 )
-"""`kind` is `window` or `verdict`; `document` holds the whole of it as JSON."""
+"""`kind` is `window`, `outcomes` or `verdict`; `document` holds the whole of it as JSON."""
 
 _ATTEMPTS = 20
 
 
-def known_windows(
-    lake_url: str, *, deployment: str, version: str, digest: str, since: datetime
-) -> tuple[MeasuredWindow, ...]:
-    """Return the complete windows of a version since it went live, oldest first."""
-    rows = _rows(lake_url, "window")
-    if rows is None:
-        return ()
+def known_before(lake_url: str, *, deployment: str, version: str, digest: str, since: datetime) -> Known:
+    """Return the complete windows of a version since it went live, oldest first, and its newest outcomes."""
     wanted = {"deployment": deployment, "version": version, "bundle_digest": digest}
-    found = rows.filter(pl.col("window_start") >= since, **wanted).sort("window_start").collect()
-    return tuple(MeasuredWindow.model_validate_json(document) for document in found["document"])
+    windows, quality = (_rows(lake_url, kind) for kind in ("window", "outcomes"))
+    if windows is None or quality is None:
+        return Known()
+    found = windows.filter(pl.col("window_start") >= since, **wanted).sort("window_start").collect()
+    newest = quality.filter(pl.col("window_start") >= since, **wanted).sort("window_end").tail(1).collect()
+    return Known(
+        tuple(MeasuredWindow.model_validate_json(document) for document in found["document"]),
+        Quality.model_validate_json(newest["document"][0]) if newest.height else None,
+    )
 
 
 def last_verdict(lake_url: str, at: datetime | None = None) -> MonitorVerdict | None:
@@ -55,7 +58,7 @@ def last_verdict(lake_url: str, at: datetime | None = None) -> MonitorVerdict | 
 
 
 def keep(lake_url: str, measured: Measurement, verdict: MonitorVerdict) -> int:
-    """Enter what is new: a window of a version once, and one verdict about it an hour.
+    """Enter what is new: a window of a version once, its outcomes once a day, and one verdict about it an hour.
 
     Returns:
         How many rows were entered: a second run in the same hour enters none.
@@ -67,8 +70,10 @@ def keep(lake_url: str, measured: Measurement, verdict: MonitorVerdict) -> int:
     uri = f"{local_or_url(lake_url)}/{TABLE}"
     about = f"{measured.deployment}:{measured.version}:{measured.bundle_digest}:{measured.live_since.isoformat()}"
     hour = verdict.at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
-    rows = {f"window:{about}:{one.start.isoformat()}": _window_row(measured, one) for one in measured.windows}
+    rows = {f"window:{about}:{one.start.isoformat()}": _row(measured, "window", one) for one in measured.windows}
     rows[f"verdict:{about}:{hour.isoformat()}"] = _verdict_row(measured, verdict)
+    if (quality := measured.quality) is not None:
+        rows[f"outcomes:{about}:{quality.until.isoformat()}"] = _row(measured, "outcomes", quality)
     for _ in range(_ATTEMPTS):
         with lake_failures(uri):
             table = create_table(uri, SCHEMA, name=TABLE)
@@ -94,18 +99,19 @@ def _rows(lake_url: str, kind: str) -> pl.LazyFrame | None:
     return None if table is None else table.scan().filter(kind=kind)
 
 
-def _window_row(measured: Measurement, window: MeasuredWindow) -> dict[str, object]:
+def _row(measured: Measurement, kind: str, what: MeasuredWindow | Quality) -> dict[str, object]:
+    start, end = (what.since, what.until) if isinstance(what, Quality) else (what.start, what.end)
     return {
-        "kind": "window",
+        "kind": kind,
         "at": measured.at,
         "deployment": measured.deployment,
         "version": measured.version,
         "bundle_digest": measured.bundle_digest,
-        "window_start": window.start,
-        "window_end": window.end,
+        "window_start": start,
+        "window_end": end,
         "decision": None,
         "reason": None,
-        "document": window.model_dump_json(),
+        "document": what.model_dump_json(),
     }
 
 

@@ -34,6 +34,7 @@ class QualitySettings(Frozen):
 
     days: int = Field(default=7, ge=1, le=366, description="days of predictions that are judged together")
     min_rows: int = Field(default=300, ge=20, description="customers with a known outcome from which on that is done")
+    max_rows: int = Field(default=20_000, ge=1_000, description="most of them that are judged, evenly chosen")
     min_class_rows: int = Field(default=30, ge=1, description="fewest churned and fewest staying customers of them")
     rounds: int = Field(default=300, ge=50, description="resamples of customers behind every interval")
     seed: int = Field(default=20260101, ge=0, description="of the resamples")

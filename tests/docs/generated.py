@@ -10,6 +10,7 @@ from pydantic_core import PydanticUndefined
 
 from churn.features.catalogue import load_catalogue
 from churn.features.settings import FeatureSettings
+from churn.monitoring.settings import MonitoringSettings
 from churn.promotion.settings import PromotionSettings
 from churn.rollout.deploying import DeploymentSettings
 from churn.rollout.settings import RolloutSettings
@@ -51,6 +52,7 @@ BLOCKS: dict[tuple[str, str], Callable[[], str]] = {
     ("docs/training.md", "settings"): partial(settings, features=FeatureSettings, training=TrainingSettings),
     ("docs/promotion.md", "settings"): partial(settings, promotion=PromotionSettings, triggers=TriggerSettings),
     ("docs/scoring.md", "settings"): partial(settings, scoring=ScoringSettings),
+    ("docs/monitoring.md", "settings"): partial(settings, monitoring=MonitoringSettings),
     ("docs/rollout.md", "settings"): partial(settings, rollout=RolloutSettings, deployment=DeploymentSettings),
 }
 

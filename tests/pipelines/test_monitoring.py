@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from typer.testing import CliRunner
+from zenml.client import Client
 
 from churn.bundle.bundle import Bundle
 from churn.bundle.checked import REFERENCE
@@ -130,7 +131,7 @@ def two_windows(watch: Watch, frame: pl.DataFrame, start: datetime) -> datetime:
 
 
 def reference(watch: Watch) -> pl.DataFrame:
-    return pl.read_parquet(watch.bundle.path / REFERENCE).head(150)
+    return pl.read_parquet(watch.bundle.path / REFERENCE)
 
 
 def test_customers_as_the_model_knows_them_change_nothing(watch: Watch) -> None:
@@ -144,7 +145,7 @@ def test_customers_as_the_model_knows_them_change_nothing(watch: Watch) -> None:
 
     assert [finding.name for finding in watched.verdict.findings if finding.decision in ("RETRAIN", "ROLLBACK")] == []
     assert len(watched.measurement.windows) == 2
-    assert watched.measurement.windows[0].traffic.customers == 150
+    assert watched.measurement.windows[0].traffic.customers == 200
     assert again.measurement.windows == watched.measurement.windows
     assert watch.decisions() == before
     kept = watch.world.rows("monitoring")
@@ -225,6 +226,32 @@ def test_a_proven_loss_brings_the_version_before_back(watch: Watch) -> None:
     newest = last_verdict(watch.world.lake)
     assert newest is not None
     assert newest.decision == "ROLLBACK"
+
+
+@pytest.mark.slow
+def test_an_alarm_is_examined_by_evidently_once_a_window_and_kept_in_mlflow(watch: Watch) -> None:
+    examined = {**SETTINGS, "examination": {"hours": None, "on_alarm": True}}
+    configure(watch.world.root, monitoring=examined, deployment={"name": "watched"})
+    drifted = reference(watch).with_columns(recency_days=pl.lit(160.0), tenure_days=pl.lit(200.0))
+    end = two_windows(watch, drifted, datetime(2026, 1, 5, tzinfo=UTC))
+
+    first = watch.monitor(end).verdict
+    page = Client().get_pipeline("monitor_model").last_run.steps["examine_model"].outputs["evidently_drift"][0].load()
+    again = watch.monitor(end + timedelta(hours=1)).verdict
+
+    assert first.examination.at == end
+    assert first.examination.customers == 400
+    assert "Value Drift for column recency_days" in {test.name for test in first.examination.shown}
+    assert again.examination == first.examination
+    assert len(page) > 100_000
+    assert "plotly" in page.lower()
+    import mlflow
+
+    [kept] = mlflow.search_runs(experiment_names=["monitor_model"], output_format="list")
+    assert kept.data.tags["version"] == watch.live
+    assert [item.path for item in mlflow.MlflowClient().list_artifacts(kept.info.run_id, "evidently")] == [
+        "evidently/drift.html"
+    ]
 
 
 def test_without_a_version_in_production_there_is_nothing_to_watch(watch: Watch) -> None:

@@ -8,7 +8,14 @@ import pytest
 from churn.contracts.model import load_contract
 from churn.features.catalogue import Feature
 from churn.lake.table import create_table
-from churn.monitoring.predictions import UnfitPredictions, decoded, one_a_customer, open_predictions, read_rows
+from churn.monitoring.predictions import (
+    Predictions,
+    UnfitPredictions,
+    decoded,
+    evenly,
+    one_a_customer,
+    open_predictions,
+)
 from churn.monitoring.windows import Window
 
 CATALOGUE = (Feature("amount", "numeric", ""), Feature("plan", "categorical", ""))
@@ -41,14 +48,11 @@ def lake(folder: Path, *rows: dict[str, object]) -> str:
 
 
 def read(place: str, start: datetime = NOON, hours: float = 1) -> list[str]:
-    rows = read_rows(
-        open_predictions(place),
-        Window(start, start + timedelta(hours=hours)),
-        deployment="churn",
-        digest="ab",
-        known_at=NOON + timedelta(hours=2),
-    )
-    return rows["event_id"].to_list()
+    return predictions(place).rows(Window(start, start + timedelta(hours=hours)))["event_id"].to_list()
+
+
+def predictions(place: str) -> Predictions:
+    return Predictions(open_predictions(place), "churn", "ab", NOON + timedelta(hours=2))
 
 
 def test_a_window_holds_its_begin_and_not_its_end(tmp_path: Path) -> None:
@@ -85,6 +89,19 @@ def test_a_window_over_midnight_reads_both_days(tmp_path: Path) -> None:
 
 def test_without_a_table_there_are_no_rows(tmp_path: Path) -> None:
     assert read(str(tmp_path)) == []
+
+
+def test_only_the_rows_that_are_compared_are_read_with_their_features(tmp_path: Path) -> None:
+    known = predictions(lake(tmp_path, *(logged(number) for number in range(5))))
+    window = Window(NOON, NOON + timedelta(hours=1))
+
+    found = known.with_features(evenly(known.rows(window), 3), window)
+
+    assert found.select("event_id", "features").rows() == [
+        ("e0", '{"amount": 0}'),
+        ("e2", '{"amount": 2}'),
+        ("e4", '{"amount": 4}'),
+    ]
 
 
 def test_a_customer_counts_with_the_first_row_and_nobody_for_itself() -> None:

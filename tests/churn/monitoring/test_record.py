@@ -6,17 +6,17 @@ import polars as pl
 from churn.lake.table import open_version
 from churn.monitoring.examination import Examination
 from churn.monitoring.judge import judge
-from churn.monitoring.measurement import Measurement
-from churn.monitoring.record import TABLE, keep, known_windows, last_verdict
-from tests.watched import SETTINGS, START, healthy, watched
+from churn.monitoring.measurement import Known, Measurement
+from churn.monitoring.record import TABLE, keep, known_before, last_verdict
+from tests.watched import SETTINGS, START, healthy, quality, watched
 
 
 def kept(lake: Path, found: Measurement) -> int:
     return keep(str(lake), found, judge(found, Examination(), SETTINGS))
 
 
-def known(lake: Path, found: Measurement) -> tuple[object, ...]:
-    return known_windows(
+def known(lake: Path, found: Measurement) -> Known:
+    return known_before(
         str(lake),
         deployment=found.deployment,
         version=found.version,
@@ -29,7 +29,7 @@ def test_windows_and_the_verdict_come_back_as_they_were(tmp_path: Path) -> None:
     found = healthy()
 
     assert kept(tmp_path, found) == 5
-    assert known(tmp_path, found) == found.windows
+    assert known(tmp_path, found).windows == found.windows
     assert last_verdict(str(tmp_path)) == judge(found, Examination(), SETTINGS)
 
 
@@ -48,10 +48,10 @@ def test_windows_of_another_version_or_an_earlier_life_are_not_taken_up(tmp_path
     found = healthy()
     kept(tmp_path, found)
 
-    assert known(tmp_path, found.model_copy(update={"version": "8"})) == ()
-    assert known(tmp_path, found.model_copy(update={"bundle_digest": "cd" * 32})) == ()
+    assert known(tmp_path, found.model_copy(update={"version": "8"})) == Known()
+    assert known(tmp_path, found.model_copy(update={"bundle_digest": "cd" * 32})) == Known()
     later = found.model_copy(update={"live_since": START + timedelta(hours=7)})
-    assert known(tmp_path, later) == found.windows[2:]
+    assert known(tmp_path, later).windows == found.windows[2:]
 
 
 def test_the_verdict_of_the_past_is_the_one_that_stood_then(tmp_path: Path) -> None:
@@ -68,6 +68,14 @@ def test_the_verdict_of_the_past_is_the_one_that_stood_then(tmp_path: Path) -> N
     assert (then.decision, now.decision) == ("OK", "RETRAIN")
 
 
+def test_outcomes_are_entered_once_a_day_and_come_back(tmp_path: Path) -> None:
+    found = healthy(quality=quality(), live_since=START - timedelta(days=200))
+
+    assert kept(tmp_path, found) == 6
+    assert kept(tmp_path, found.model_copy(update={"at": found.at + timedelta(hours=1)})) == 1
+    assert known(tmp_path, found).quality == found.quality
+
+
 def test_an_empty_lake_knows_nothing(tmp_path: Path) -> None:
     assert last_verdict(str(tmp_path)) is None
-    assert known(tmp_path, healthy()) == ()
+    assert known(tmp_path, healthy()) == Known()
