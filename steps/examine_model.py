@@ -105,9 +105,11 @@ def _log(examined: Examined, found: Measurement, run: str) -> None:
     if tracker is None or not hasattr(tracker, "configure_mlflow"):
         return
     import mlflow
+    from zenml.integrations.mlflow.experiment_trackers import MLFlowExperimentTracker
 
+    assert isinstance(tracker, MLFlowExperimentTracker)
     tracker.configure_mlflow()
-    mlflow.set_experiment(EXPERIMENT)
+    tracker._set_active_experiment(EXPERIMENT)  # a new experiment's files belong into the stack's store, not here
     examination = examined.examination
     pages = {"drift": examined.drift_page, "classification": examined.classification_page}
     tags = {"bundle_digest": found.bundle_digest, "version": found.version, "zenml_run": run}
