@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cli.demo_promotion import Promoted
     from cli.demo_serving import Deployed, Drilled
     from cli.demo_traffic import Traffic
+    from cli.demo_watch import Watch
 
 HOURS = 48
 """Hours at the end of the set that are uploaded and ingested one by one, as in daily use."""
@@ -55,7 +56,9 @@ class Story:
         models: the newest comparison.
         promoted: how far the best of them came.
         deployed: how it took over; none where it went no further than its promotion.
+        why_again: reasons for the second training; empty where there was none.
         drilled: how the canary that failed on purpose ended; none where nothing is in production.
+        watch: scores and monitoring of what is in production.
     """
 
     rows: int
@@ -63,7 +66,9 @@ class Story:
     models: "Models"
     promoted: "Promoted"
     deployed: "Deployed | None"
+    why_again: tuple[str, ...]
     drilled: "Drilled | None"
+    watch: "Watch | None"
 
 
 def _run(settings: Settings, root: Path, name: str, data: Path | None, hours: int, *, ask: bool) -> None:
@@ -72,6 +77,7 @@ def _run(settings: Settings, root: Path, name: str, data: Path | None, hours: in
     from cli.demo_promotion import print_promoted
     from cli.demo_serving import print_deployed, print_drilled
     from cli.demo_summary import log_file, print_places, print_summary
+    from cli.demo_watch import print_watch
     from cli.zen import prepare_zenml
 
     if data and name != "mapped":
@@ -82,20 +88,26 @@ def _run(settings: Settings, root: Path, name: str, data: Path | None, hours: in
     story = _tell(settings, root, name, data, hours, ask=ask)
     print_summary(settings, root, source=name, rows=story.rows, reports=story.reports)
     print_models(story.models)
+    for reason in story.why_again:
+        typer.echo(f"trained a second time: {reason}")
     print_promoted(story.promoted, typer.echo)
     if story.deployed is not None:
         print_deployed(story.deployed, typer.echo)
     if story.drilled is not None:
         print_drilled(story.drilled, typer.echo)
-    print_places(settings, root, story.models.cards, story.promoted, story.drilled)
+    if story.watch is not None:
+        print_watch(story.watch, typer.echo)
+    print_places(settings, root, story.models.cards, story.promoted, story.drilled, story.watch)
 
 
 def _tell(settings: Settings, root: Path, name: str, data: Path | None, hours: int, *, ask: bool) -> Story:
     """Two models in a row, the second when one more label window is known, or as much as the set has to spare."""
     from churn.sources.registry import open_source
     from cli.demo_data import Uploads, extent, open_vault, prepare_stack
+    from cli.demo_models import reasons_to_train
     from cli.demo_serving import take_a_failing_canary_back
     from cli.demo_stages import shown_stages
+    from cli.demo_watch import score_and_watch
     from cli.zen import alone_with_store
 
     source = open_source(name, data if name == "mapped" else None)
@@ -125,12 +137,16 @@ def _tell(settings: Settings, root: Path, name: str, data: Path | None, hours: i
             for closing in (last + number * HOUR for number in range(1, hours + 1)):
                 uploads.ingest(closing)
                 advance()
+    why_again = reasons_to_train(settings)
     models, promoted, deployed, traffic = _bring_to_production(settings, "from all there is", ask=ask)
-    drilled = None
+    drilled = watch = None
     if traffic is not None:
-        with shown_stages() as stages, stages.stage("a canary that fails on purpose, for real customers"):
-            drilled = take_a_failing_canary_back(traffic)
-    return Story(known.rows, uploads.reports, models, promoted, deployed, drilled)
+        with shown_stages() as stages:
+            with stages.stage("a canary that fails on purpose, for real customers"):
+                drilled = take_a_failing_canary_back(traffic)
+            with stages.stage("every customer scored, and a look at the model in production"):
+                watch = score_and_watch()
+    return Story(known.rows, uploads.reports, models, promoted, deployed, why_again, drilled, watch)
 
 
 def _bring_to_production(

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
+from cli.options import utc_now
 from cli.tables import print_table
 from cli.zen import run_here
 
@@ -51,6 +52,19 @@ def train(settings: "Settings") -> Models:
     disable_logging()  # type: ignore[no-untyped-call]
     found = _newest(settings)
     return found or _models(run_here(train_churn_model), new=True)
+
+
+def reasons_to_train(settings: "Settings") -> tuple[str, ...]:
+    """Say why the models should be trained again, as `churn train --if-needed` would; empty where they need not be."""
+    from churn.training.triggers import decide, look
+    from stacks.environment import dbt_project
+    from steps.registry import active_ledger
+
+    entries, now = active_ledger().entries(), utc_now()
+    need = decide(
+        look(settings.lake.url, entries, settings.features, dbt_dir=dbt_project(), now=now), settings.triggers, now
+    )
+    return need.reasons if entries and need.decision == "train" else ()
 
 
 def print_models(models: Models) -> None:

@@ -1,5 +1,6 @@
 """What the demo says at its end: counts that add up, versions, and where everything is."""
 
+import json
 import os
 import shlex
 import shutil
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from churn.ingestion.report import IngestReport
     from cli.demo_promotion import Promoted
     from cli.demo_serving import Drilled
+    from cli.demo_watch import Watch
 
 
 def log_file(root: Path) -> Path:
@@ -59,7 +61,12 @@ def print_summary(settings: Settings, root: Path, *, source: str, rows: int, rep
 
 
 def print_places(
-    settings: Settings, root: Path, cards: Mapping[str, Path], promoted: "Promoted", served: "Drilled | None"
+    settings: Settings,
+    root: Path,
+    cards: Mapping[str, Path],
+    promoted: "Promoted",
+    served: "Drilled | None",
+    watch: "Watch | None",
 ) -> None:
     """Print where everything is and what can be done next.
 
@@ -69,8 +76,9 @@ def print_places(
         cards: the model card of each candidate.
         promoted: the best version and the pages of its evidence.
         served: where the API answers, if it does.
+        watch: scores and monitoring, if there are any.
     """
-    places = _places(settings, root, cards, promoted) | _api(served)
+    places = _places(settings, root, cards, promoted) | _watched(watch) | _api(served, watch)
     width = max(map(len, places))
     typer.echo()
     for label, where in places.items():
@@ -119,13 +127,23 @@ def _places(settings: Settings, root: Path, cards: Mapping[str, Path], promoted:
     }
 
 
-def _api(served: "Drilled | None") -> dict[str, str]:
+def _watched(watch: "Watch | None") -> dict[str, str]:
+    if watch is None:
+        return {}
+    pages = {f"{title} page": _short(page) for title, page in watch.pages.items()}
+    return {**pages, "contact list": _short(Path(watch.scores.contacts.csv))}
+
+
+def _api(served: "Drilled | None", watch: "Watch | None") -> dict[str, str]:
     """Say where the API is and how all this ends."""
     stop = f"{_command('churn')} vault stop"
     if served is None:
         return {"stop": f"{stop} (all else ends by itself); make demo-clean removes everything"}
+    customers = [top.customer for top in watch.scores.top[:1]] if watch else []
+    asked = json.dumps({"jsonData": {"customers": customers}})
     return {
-        "prediction API": f"curl -s {served.url}/metadata; docs at {served.url}/docs",
+        "prediction API": f"{served.url}/docs",
+        "ask it": f"curl -s {served.url}/api/v1.0/predictions -H 'content-type: application/json' -d '{asked}'",
         "rehearse again": f"{_command('churn')} drill (needs traffic); {_command('churn')} serve status",
         "stop": f"{_command('churn')} serve stop; {stop}; make demo-clean removes everything",
     }

@@ -2,11 +2,11 @@ import fcntl
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
 import sys
-import urllib.request
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -174,6 +174,7 @@ def test_on_a_pipe_the_demo_says_a_line_for_each_stage_and_the_log_the_rest(demo
         "the best one to staging, and approved for production",
         "behind the prediction API, and into production",
         "a canary that fails on purpose, for real customers",
+        "every customer scored, and a look at the model in production",
     ]
     assert sum(line["event"] == "ingested" for line in lines) == 4
 
@@ -208,10 +209,21 @@ def test_the_demo_rolls_its_second_model_out_as_a_canary(demo: Demo) -> None:
 
 def test_the_demo_serves_its_model_and_takes_a_failing_canary_back_unnoticed(demo: Demo) -> None:
     assert re.search(r"^the failing canary was taken back after [\d,]+ requests of", demo.stdout, re.MULTILINE)
-    url = re.search(r"curl -s (\S+)/metadata", demo.stdout)
-    assert url
-    with urllib.request.urlopen(f"{url[1]}/metadata", timeout=10) as answer:
-        assert answer.headers["x-churn-track"] == "stable"
+    asked = shlex.split(next(line for line in demo.stdout.splitlines() if line.startswith("ask it ")))[2:]
+    answer = subprocess.run([*asked, "-i"], capture_output=True, text=True, timeout=20, check=True).stdout
+    assert "x-churn-track: stable" in answer
+    assert json.loads(answer.rpartition("\r\n\r\n")[2])["data"]["names"] == ["stay", "churn"]
+
+
+def test_the_demo_ends_with_whom_to_contact_and_what_the_monitoring_says(demo: Demo) -> None:
+    said = re.search(r"^([\d,]+) customers scored, ([\d,]+) to be contacted", demo.stdout, re.MULTILINE)
+    assert said
+    customers, contacts = (int(number.replace(",", "")) for number in said.groups())
+    listed = pl.read_csv(demo.root / demo.places["contact list"])
+    assert customers > contacts == listed.height > 0
+    assert re.search(r"^monitoring says WATCH: ", demo.stdout, re.MULTILINE)
+    assert "<html" in (demo.root / demo.places["monitoring page"]).read_text()
+    assert re.search(r"^trained a second time: [\d,]+ customers have a new outcome", demo.stdout, re.MULTILINE)
 
 
 def test_a_demo_that_is_stopped_says_how_to_go_on(demo: Demo) -> None:
