@@ -29,7 +29,9 @@ def score(
     active_settings()
     from churn.scoring.report import ScoreReport
     from pipelines.scoring import score_customers
+    from steps.score import to_score_with
 
+    to_score_with()  # before the features, which may take minutes
     run = run_here(lambda: score_customers(at=at))
     if "score" not in run.steps or run.status != "completed":
         raise ScoringFailed(f"{run.name}: ended as {run.status}; earlier scores stay")

@@ -34,11 +34,9 @@ def score(feature_set: FeatureSet, at: str | None = None) -> Annotated[ScoreRepo
         ChurnError: there are no rows for that day.
     """
     with failing_closed(f"{get_step_context().pipeline_run.name} score", "scoring_failed"):
-        settings, now = active_settings(), standing(active_ledger().entries())
-        version = now.holder("production")
-        if version is None:
-            raise NothingToScoreWith("no version is in production; churn deploy VERSION brings one there")
-        bundle = opened(version, now.digests.get(version))
+        settings = active_settings()
+        version, digest = to_score_with()
+        bundle = opened(version, digest)
         day = _day(at) if at else feature_set.cutoffs.latest
         scored = ranked(score_rows(bundle, feature_set.frame([day]), settings.scoring))
         lineage = ScoreLineage(
@@ -66,6 +64,19 @@ def score(feature_set: FeatureSet, at: str | None = None) -> Annotated[ScoreRepo
         }
     )
     return report
+
+
+def to_score_with() -> tuple[str, str | None]:
+    """Return the version in production and its bundle's digest, as the ledger has them.
+
+    Raises:
+        NothingToScoreWith: there is none.
+    """
+    now = standing(active_ledger().entries())
+    version = now.holder("production")
+    if version is None:
+        raise NothingToScoreWith("no version is in production; churn deploy VERSION brings one there")
+    return version, now.digests.get(version)
 
 
 def _day(text: str) -> date:

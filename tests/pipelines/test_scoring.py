@@ -176,7 +176,7 @@ def test_another_version_is_scored_beside_it(scored: Scored) -> None:
 
 @pytest.mark.slow
 def test_an_earlier_cutoff_can_be_scored(scored: Scored) -> None:
-    run = Client().list_pipeline_runs(pipeline_name="score_customers", sort_by="asc:created", hydrate=True).items[1]
+    run = Client().list_pipeline_runs(pipeline_name="score_customers", sort_by="asc:created", hydrate=True).items[0]
     features = run.steps["build_features"].outputs["feature_set"][0].load()
     day: date = features.cutoffs.test
 
@@ -194,7 +194,7 @@ def test_what_is_no_date_is_wrong_usage(scored: Scored) -> None:
 
 
 def test_the_page_shows_the_list_and_needs_nothing_else(scored: Scored) -> None:
-    run = Client().list_pipeline_runs(pipeline_name="score_customers", sort_by="asc:created", hydrate=True).items[1]
+    run = Client().list_pipeline_runs(pipeline_name="score_customers", sort_by="asc:created", hydrate=True).items[0]
     artifact = run.steps["score"].outputs["scores"][0]
     [page] = [one.uri for one in artifact.visualizations or []]
     html = Path(page).read_text()
