@@ -215,7 +215,8 @@ def spoken(values: NDArray[np.generic], words: Wording, *, bare: bool = False) -
 
 
 def _short(number: pl.Expr) -> pl.Expr:
-    whole = number.fill_nan(0).round().cast(pl.Int64, strict=False).cast(pl.String)
+    rounded = number.fill_nan(0).round().cast(pl.Int64, strict=False)
+    whole = pl.coalesce(rounded.cast(pl.String), number.cast(pl.String))  # beyond an Int64 as it is
     return pl.when((number.abs() >= 100) | (number == number.round())).then(whole).otherwise(_decimals(number))
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from churn.bundle.bundle import Bundle, inputs_of
@@ -140,6 +140,7 @@ def test_rows_of_other_features_are_refused(bundle: Bundle, rows: pl.DataFrame) 
 
 
 @settings(max_examples=40)
+@example(value=3e38)
 @given(value=st.one_of(st.floats(width=32, allow_infinity=False), st.just(float("nan"))))
 def test_every_number_can_be_said(value: float) -> None:
     [said] = spoken(np.array([value], dtype=np.float32), Wording("other", "x {} y", absent="nothing"))
