@@ -15,6 +15,6 @@ def score_customers(at: str | None = None) -> None:
     Args:
         at: date of another cutoff that is in the feature table; the newest one by default.
     """
-    features = build_features()
+    features = build_features(purpose="scoring")
     publish_customers(features)
     score(features, at=at)

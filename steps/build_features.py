@@ -1,7 +1,7 @@
 """From the lake to a version of the feature table."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from zenml import get_step_context, log_metadata, step
@@ -11,6 +11,7 @@ from churn.errors import SnapshotError
 from churn.features.build import build_features as build
 from churn.features.feature_set import FeatureSet
 from churn.features.tables import ACTIVITY
+from churn.ingestion.alert import FailureKind
 from churn.lake.snapshot import DataSnapshot, take_snapshot
 from materializers.feature_set import FeatureSetMaterializer
 from stacks.environment import active_settings, dbt_project, work_folder
@@ -18,9 +19,17 @@ from steps.guard import failing_closed
 
 
 @step(enable_cache=False, output_materializers=FeatureSetMaterializer)
-def build_features(snapshot: str | None = None) -> Annotated[FeatureSet, "feature_set"]:
-    """Build the features of a recorded snapshot (id of a `data_snapshot` artifact), or of the lake as it is now."""
-    with failing_closed(f"{get_step_context().pipeline_run.name} build_features", "training_failed"):
+def build_features(
+    snapshot: str | None = None, purpose: Literal["training", "scoring"] = "training"
+) -> Annotated[FeatureSet, "feature_set"]:
+    """Build the features of a recorded snapshot (id of a `data_snapshot` artifact), or of the lake as it is now.
+
+    Args:
+        snapshot: none is the present.
+        purpose: what the alert says has stopped when the build fails.
+    """
+    kind: FailureKind = "training_failed" if purpose == "training" else "scoring_failed"
+    with failing_closed(f"{get_step_context().pipeline_run.name} build_features", kind):
         settings = active_settings()
         features = build(
             _recorded(snapshot) if snapshot else _present(settings.lake.url),

@@ -201,7 +201,10 @@ def test_each_stream_alerts_for_itself() -> None:
     assert [(alert.kind, alert.stream) for alert in alerts] == [("bad_share", "activity"), ("bad_share", "customers")]
 
 
-@pytest.mark.parametrize(("kind", "what"), [("ingestion_failed", "ingestion"), ("training_failed", "training")])
+@pytest.mark.parametrize(
+    ("kind", "what"),
+    [("ingestion_failed", "ingestion"), ("training_failed", "training"), ("scoring_failed", "scoring")],
+)
 def test_a_run_that_failed_closed_is_critical(kind: FailureKind, what: str) -> None:
     alert = failure_alert(TooManyBadRows("activity: 30 of 30 rows are bad"), kind)
 
