@@ -1,8 +1,8 @@
 """Stands in for the prediction server in tests of the gateway: the same command line, answers and log, and faults.
 
 Its bundle is a folder with `digest` and, for a faulty one, `fault.json`, which is read at every request so that a test
-can break a server that runs: {"kind": "exit" | "slow_start" | "never_ready" | "crash" | "errors" | "slow" | "wrong" |
-"memory", "share": 0.03, "seconds": 0.2}.
+can break a server that runs: {"kind": "exit" | "slow_start" | "never_ready" | "crash" | "errors" | "stale" | "slow" |
+"wrong" | "memory", "share": 0.03, "seconds": 0.2}.
 """
 
 import argparse
@@ -78,6 +78,8 @@ class Handler(BaseHTTPRequestHandler):
                 os._exit(1)
             case "errors":
                 return self.answer(500, {"status": {"code": 500}})
+            case "stale":
+                return self.answer(503, {"status": {"code": 503}}, {"x-envoy-ratelimited": "true"})
             case "slow":
                 time.sleep(wrong["seconds"])
             case "memory":
@@ -110,13 +112,15 @@ class Handler(BaseHTTPRequestHandler):
         tags = {"digest": self.options.digest, "track": self.options.track}
         return self.answer(200, {"meta": {"tags": tags}, "data": {"ndarray": [[1 - score, score] for score in scores]}})
 
-    def answer(self, code: int, document: dict[str, Any]) -> None:
+    def answer(self, code: int, document: dict[str, Any], headers: Mapping[str, str] | None = None) -> None:
         content = json.dumps(document).encode()
         # Head and body in one write, as the real server does: half an answer could not be tried again.
         self.send_response(code)
         self.send_header("content-length", str(len(content)))
         if "x-request-id" in self.headers:
             self.send_header("x-request-id", self.headers["x-request-id"])
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
         self.send_header("x-churn-version", self.options.version)
         self.send_header("x-churn-track", self.options.track)
         self.send_header("x-churn-digest", self.options.digest[:12])

@@ -146,6 +146,19 @@ def test_a_body_of_megabytes_is_rescued_too(world: World) -> None:
         answer.read()
 
 
+def test_what_every_server_would_refuse_is_not_tried_again(world: World) -> None:
+    stable, canary = world.server("7", kind="stale"), world.server("8", kind="stale")
+    world.apply(stable=stable, canary=canary, canary_weight=50, salt="a")
+
+    replies = [world.ask(token(number)) for number in range(20)]
+
+    counters = world.deployment.counters()
+    assert counters.canary is not None
+    assert {reply.status for reply in replies} == {503}
+    assert {reply.track for reply in replies} == {"stable", "canary"}
+    assert counters.canary.retries == 0
+
+
 def test_before_the_first_model_the_path_says_so(world: World) -> None:
     world.apply()
 
