@@ -188,9 +188,9 @@ class Explainer:
         for at, name in enumerate(names):
             mine = np.flatnonzero(chosen == at)
             if len(mine):
-                said = spoken(columns[name][rows[mine]], wording(name))
-                usual = spoken(np.asarray([self.typical[name]], dtype=columns[name].dtype), wording(name), bare=True)[0]
-                texts[mine] = (said + f" (typical of who stays: {usual})").to_numpy()
+                values = columns[name][rows[mine]]
+                typical = np.asarray([self.typical[name]], dtype=values.dtype)
+                texts[mine] = _beside(spoken(values, wording(name)), typical, wording(name)).to_numpy()
         return texts
 
 
@@ -246,3 +246,10 @@ def _quantiles(known: pl.Series) -> Floats:
 def _is_looked_at(effect: Effect) -> bool:
     reached: list[float] = [*effect.scores.tolist(), *effect.others.values(), effect.typical]
     return max(reached) - min(reached) > _UNIT
+
+
+def _beside(said: pl.Series, typical: NDArray[np.generic], words: Wording) -> pl.Series:
+    """Add the typical value to sentences; beside one that holds no value itself, it needs its words."""
+    alone, in_words = (f" (typical of who stays: {spoken(typical, words, bare=bare)[0]})" for bare in (True, False))
+    usual = pl.when(pl.col("said") == words.without).then(pl.lit(in_words)).otherwise(pl.lit(alone))
+    return said.to_frame("said").select(pl.col("said") + usual)["said"]

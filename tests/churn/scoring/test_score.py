@@ -8,7 +8,7 @@ from churn.bundle.bundle import Bundle, inputs_of
 from churn.bundle.errors import UnfitInput
 from churn.features.words import GROUPS, Wording, wording
 from churn.scoring import score as scoring
-from churn.scoring.reasons import Explainer, explainer_of, spoken
+from churn.scoring.reasons import Explainer, _beside, explainer_of, spoken
 from churn.scoring.score import score_rows
 from churn.scoring.settings import REASONS, ScoringSettings
 from churn.training.frames import MISSING
@@ -165,3 +165,14 @@ def test_values_read_as_a_person_would_say_them(feature: str, value: float | str
     kind = object if isinstance(value, str) else np.float32
 
     assert spoken(np.array([value], dtype=kind), wording(feature)).to_list() == [said]
+
+
+def test_a_typical_value_is_said_in_words_beside_a_sentence_that_has_no_value() -> None:
+    words = wording("events_trend")
+    values, typical = np.array([np.nan, 0.5], dtype=np.float32), np.array([1.02], dtype=np.float32)
+
+    unknown, known = _beside(spoken(values, words), typical, words)
+
+    level = "events of the last month at {} % of the quarter's level"
+    assert unknown == f"no activity in the last 90 days (typical of who stays: {level.format(102)})"
+    assert known == f"{level.format(50)} (typical of who stays: 102 %)"
