@@ -97,7 +97,8 @@ def _run(settings: Settings, root: Path, name: str, data: Path | None, hours: in
         print_drilled(story.drilled, typer.echo)
     if story.watch is not None:
         print_watch(story.watch, typer.echo)
-    print_places(settings, root, story.models.cards, story.promoted, story.drilled, story.watch)
+    cards = story.models.cards
+    print_places(settings, root, cards, story.promoted, story.deployed, story.drilled, story.watch)
 
 
 def _tell(settings: Settings, root: Path, name: str, data: Path | None, hours: int, *, ask: bool) -> Story:

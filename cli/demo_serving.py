@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from cli.zen import run_here
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from cli.demo_models import Models
     from cli.demo_traffic import Traffic
     from seldon.rollout.outcome import RolloutOutcome
@@ -23,12 +25,14 @@ class Deployed:
         rollout: its end; none where an earlier demo has brought it there.
         asked: requests of the demo's customers meanwhile.
         failed: those that were not answered.
+        page: the report of the rollout.
     """
 
     version: str
     rollout: "RolloutOutcome | None"
     asked: int = 0
     failed: int = 0
+    page: "Path | None" = None
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,8 @@ class Drilled:
 
 def roll_out(version: str, models: "Models") -> Deployed:
     """Deploy an approved version among real customers; what is in production is served, if it is not."""
+    from pathlib import Path
+
     from churn.ledger.standing import standing
     from pipelines.deployment import deploy_model
     from seldon.rollout.outcome import RolloutOutcome
@@ -61,9 +67,11 @@ def roll_out(version: str, models: "Models") -> Deployed:
     traffic = traffic_of(models)
     with traffic.flowing() if traffic else nullcontext():
         run = run_here(lambda: deploy_model(version))
-    outcome = run.steps["roll_out"].outputs["rollout"][0].load()
+    artifact = run.steps["roll_out"].outputs["rollout"][0]
+    outcome, pages = artifact.load(), artifact.visualizations or []
     assert isinstance(outcome, RolloutOutcome)
-    return Deployed(version, outcome, *((traffic.asked, traffic.failed) if traffic else ()))
+    counts = (traffic.asked, traffic.failed) if traffic else (0, 0)
+    return Deployed(version, outcome, *counts, page=Path(pages[0].uri) if pages else None)
 
 
 def traffic_of(models: "Models") -> "Traffic | None":

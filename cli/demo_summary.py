@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from churn.ingestion.report import IngestReport
     from cli.demo_promotion import Promoted
-    from cli.demo_serving import Drilled
+    from cli.demo_serving import Deployed, Drilled
     from cli.demo_watch import Watch
 
 
@@ -65,6 +65,7 @@ def print_places(
     root: Path,
     cards: Mapping[str, Path],
     promoted: "Promoted",
+    deployed: "Deployed | None",
     served: "Drilled | None",
     watch: "Watch | None",
 ) -> None:
@@ -75,10 +76,14 @@ def print_places(
         root: the project.
         cards: the model card of each candidate.
         promoted: the best version and the pages of its evidence.
+        deployed: how it took over, if it did.
         served: where the API answers, if it does.
         watch: scores and monitoring, if there are any.
     """
-    places = _places(settings, root, cards, promoted) | _watched(watch) | _api(served, watch)
+    places = _places(settings, root, cards, promoted)
+    if deployed is not None and deployed.page is not None:
+        places["rollout page"] = _short(deployed.page)
+    places |= _watched(watch) | _api(served, watch)
     width = max(map(len, places))
     typer.echo()
     for label, where in places.items():

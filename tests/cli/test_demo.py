@@ -205,6 +205,7 @@ def test_the_demo_rolls_its_second_model_out_as_a_canary(demo: Demo) -> None:
     )
     assert len(noticed) == 2
     assert int(noticed[0].replace(",", "")) > 2_000
+    assert "50 %" in (demo.root / demo.places["rollout page"]).read_text()
 
 
 def test_the_demo_serves_its_model_and_takes_a_failing_canary_back_unnoticed(demo: Demo) -> None:
