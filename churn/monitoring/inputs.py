@@ -56,7 +56,7 @@ def _features(found: Measurement, settings: MonitoringSettings) -> Finding:
     if names := [name for name in once if name != SCORE]:
         says = f"{_some(names)} moved in the newest window, not yet in {settings.drift.flagged} of the last ones"
         return Finding(name="features", decision="WATCH", says=says, figures=figures, limits=limits)
-    return _quiet(found, "features", f"none of {len(drifts)} features drifted", figures, limits)
+    return _quiet(found, "features", f"{len(drifts)} features, none of which drifted", figures, limits)
 
 
 def _score(found: Measurement, settings: DriftSettings) -> Finding:

@@ -150,22 +150,27 @@ def test_customers_as_the_model_knows_them_change_nothing(watch: Watch) -> None:
     assert again.measurement.windows == watched.measurement.windows
     assert watch.decisions() == before
     kept = watch.world.rows("monitoring")
-    assert sorted(kept["kind"]) == ["verdict", "window", "window"]
+    assert sorted(kept["kind"]) == ["outcomes", "verdict", "window", "window"]
 
 
-def test_drift_calls_for_training_once_and_the_trigger_sees_it(watch: Watch) -> None:
+def test_drift_is_told_and_once_that_is_allowed_calls_for_training_which_the_trigger_sees(watch: Watch) -> None:
+    ask = {**SETTINGS, "on_retrain": "ask"}
     drifted = reference(watch).with_columns(recency_days=pl.lit(160.0), tenure_days=pl.lit(200.0))
     end = two_windows(watch, drifted, datetime(2026, 1, 5, tzinfo=UTC))
+    before = watch.decisions()
 
-    watched = watch.monitor(end)
-    again = watch.monitor(end + timedelta(hours=1))
+    configure(watch.world.root, monitoring=ask, deployment={"name": "watched"})
+    asked = watch.monitor(end)
+    assert (asked.verdict.decision, asked.deed.kind) == ("RETRAIN", "asked")
+    assert "recency_days" in asked.verdict.finding("features").says
+    assert watch.decisions() == before
 
-    assert watched.verdict.decision == "RETRAIN"
-    assert watched.deed.kind == "retrain"
-    assert "recency_days" in watched.verdict.finding("features").says
+    configure(watch.world.root, monitoring=SETTINGS, deployment={"name": "watched"})
+    entered, again = (watch.monitor(end + timedelta(hours=hours)) for hours in (1, 2))
+    assert entered.deed.kind == "retrain"
     assert again.verdict.decision == "RETRAIN"
     assert again.deed.says == "training was called for before"
-    assert watch.decisions().count("retrain") == 1
+    assert watch.decisions() == [*before, "retrain"]
     settings = active_settings()
     known = look(
         watch.world.lake, active_ledger().entries(), settings.features, dbt_dir=dbt_project(), now=datetime.now(UTC)
@@ -173,18 +178,6 @@ def test_drift_calls_for_training_once_and_the_trigger_sees_it(watch: Watch) -> 
     need = decide(known, settings.triggers.model_copy(update={"every_hours": None, "min_new_labels": None}), end)
     assert need.decision == "train"
     assert "features drifted" in need.reasons[0]
-
-
-def test_where_a_person_is_to_be_asked_nothing_is_entered(watch: Watch) -> None:
-    configure(watch.world.root, monitoring={**SETTINGS, "on_retrain": "ask"}, deployment={"name": "watched"})
-    drifted = reference(watch).with_columns(recency_days=pl.lit(160.0), tenure_days=pl.lit(200.0))
-    end = two_windows(watch, drifted, datetime(2026, 1, 5, tzinfo=UTC))
-    before = watch.decisions()
-
-    watched = watch.monitor(end)
-
-    assert (watched.verdict.decision, watched.deed.kind) == ("RETRAIN", "asked")
-    assert watch.decisions() == before
 
 
 def test_a_proven_loss_brings_the_version_before_back(watch: Watch) -> None:
