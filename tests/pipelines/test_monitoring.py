@@ -253,6 +253,7 @@ def test_without_a_version_in_production_there_is_nothing_to_watch(watch: Watch)
     result = CliRunner().invoke(app, ["monitor", "--at", "1997-01-01T00:00"])
 
     assert result.exit_code == 1
+    assert "no version was in production at 1997-01-01 00:00 UTC" in result.output.replace("\n", " ")
 
 
 def test_the_label_at_a_midnight_is_the_one_dbt_gives(watch: Watch, trained: Trained) -> None:
