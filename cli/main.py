@@ -12,6 +12,7 @@ from cli import (
     deploy,
     ingest,
     ledger,
+    metrics,
     monitor,
     promote,
     quarantine,
@@ -64,6 +65,7 @@ app.command("promote")(promote.promote)
 app.command("versions")(promote.versions)
 app.command("status")(status.status)
 app.command("repair")(status.repair)
+app.command("metrics")(metrics.metrics)
 app.command("reproduce")(reproduce.reproduce)
 app.command("score")(score.score)
 app.command("snapshot")(snapshot.snapshot)

@@ -8,7 +8,7 @@ from pydantic import Field
 from churn.frozen import Frozen
 from churn.ingestion.overview import LakeState, lake_state
 from churn.ledger.agreement import disagreements
-from churn.ledger.entry import Entry, Stage
+from churn.ledger.entry import Decision, Entry, Stage
 from churn.ledger.standing import standing
 from churn.monitoring.record import last_verdict
 from seldon.deployment import DeploymentNotReady
@@ -48,6 +48,7 @@ class TrackState(Frozen):
     weight: int
     ready: bool
     restarts: int
+    port: int
 
 
 class DeploymentState(Frozen):
@@ -81,6 +82,14 @@ class LedgerHead(Frozen):
     decision: str
 
 
+class DecisionState(Frozen):
+    """How often a decision was committed, and when last."""
+
+    decision: Decision
+    committed: int
+    last: datetime
+
+
 class Overview(Frozen):
     """The platform at one moment.
 
@@ -98,6 +107,7 @@ class Overview(Frozen):
     deployment: DeploymentState | None
     verdict: LastVerdict | None
     ledger: LedgerHead | None
+    decisions: tuple[DecisionState, ...]
     disagreements: tuple[str, ...]
 
 
@@ -122,6 +132,7 @@ def overview(at: datetime | None = None) -> Overview:
         deployment=_deployment() if at is None else None,
         verdict=_verdict(at),
         ledger=LedgerHead(sequence=last.sequence, hash=last.hash, at=last.at, decision=last.decision) if last else None,
+        decisions=_decisions(entries),
         disagreements=found,
     )
 
@@ -152,6 +163,17 @@ def _verdict(at: datetime | None) -> LastVerdict | None:
     return LastVerdict(decision=found.decision, version=found.version, at=found.at, reason=found.reason)
 
 
+def _decisions(entries: Sequence[Entry]) -> tuple[DecisionState, ...]:
+    by_decision: dict[Decision, list[datetime]] = {}
+    for entry in entries:
+        if entry.phase == "committed":
+            by_decision.setdefault(entry.decision, []).append(entry.at)
+    return tuple(
+        DecisionState(decision=decision, committed=len(times), last=times[-1])
+        for decision, times in by_decision.items()
+    )
+
+
 def _deployment() -> DeploymentState | None:
     try:
         place, deployment = active_deployment()
@@ -175,4 +197,11 @@ def _deployment() -> DeploymentState | None:
 
 
 def _track(name: str, server: ObservedServer, weight: int) -> TrackState:
-    return TrackState(track=name, version=server.version, weight=weight, ready=server.ready, restarts=server.restarts)
+    return TrackState(
+        track=name,
+        version=server.version,
+        weight=weight,
+        ready=server.ready,
+        restarts=server.restarts,
+        port=server.port,
+    )

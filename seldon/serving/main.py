@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.customers is not None:
         app.take_customers(options.customers, options.staleness, SNAPSHOT_SECONDS)
     server = Server(app, drain_seconds=options.drain_seconds, grace_seconds=options.grace_seconds)
-    metrics.watch(lambda: app.in_flight(), lambda: log.waiting if log is not None else 0)
+    metrics.watch(lambda: app.in_flight(), options.limits.in_flight, lambda: log.waiting if log is not None else 0)
     sys.setswitchinterval(_SWITCH_SECONDS)
     # What is there now stays until the end: no collection needs to look at it again.
     gc.collect()

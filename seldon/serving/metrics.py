@@ -67,8 +67,9 @@ class Metrics:
             "churn_log_failures", "attempts to write a file of the prediction log that failed", registry=registry
         )
 
-    def watch(self, in_flight: Callable[[], int], waiting: Callable[[], int]) -> None:
+    def watch(self, in_flight: Callable[[], int], limit: int, waiting: Callable[[], int]) -> None:
         """Bind the gauges that are read when they are asked for."""
+        Gauge("churn_in_flight_limit", "requests accepted at a time", registry=self._registry).set(limit)
         Gauge("churn_in_flight", "requests accepted and not answered", registry=self._registry).set_function(in_flight)
         Gauge("churn_log_waiting", "records not written yet", registry=self._registry).set_function(waiting)
 

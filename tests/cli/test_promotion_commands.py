@@ -142,9 +142,37 @@ def test_the_status_is_one_screen_of_lake_models_and_ledger_also_of_the_past(chu
     assert then["deployment"] is None
 
 
+def test_the_metrics_are_those_of_the_status_printed_or_in_a_file(churn: Run, promoted: str, tmp_path: Path) -> None:
+    file = tmp_path / "churn.prom"
+    file.write_text("old")
+
+    seen = json.loads(churn("status", "--json").stdout)
+    printed = churn("metrics")
+    written = churn("metrics", "--file", str(file))
+
+    assert (printed.exit_code, written.exit_code) == (0, 0), printed.output + written.output
+    assert (
+        f'churn_registry_version_info{{candidate="logistic_regression",stage="staging",version="{promoted}"}} 1.0'
+        in (printed.stdout.splitlines())
+    )
+    assert f"churn_ledger_entries_total {float(seen['ledger']['sequence'])}" in printed.stdout
+    rows = {table["table"]: table["rows"] for table in seen["lake"]["tables"]}
+    assert f'churn_table_rows{{table="activity"}} {float(rows["activity"])}' in printed.stdout
+    assert [entry.name for entry in tmp_path.iterdir()] == [file.name]
+    assert _without_times(file.read_text()) == _without_times(printed.stdout)
+
+
+def _without_times(page: str) -> list[str]:
+    return [line for line in page.splitlines() if not line.startswith("churn_metrics_refresh")]
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
+        (["metrics", "--file", "churn.txt"], "must be named *.prom"),
+        (["metrics", "--file", "nowhere/churn.prom"], "cannot be written (No such file or directory)"),
+        (["metrics", "--serve", "70000"], "65535"),
+        (["metrics", "--serve", "0", "--file", "churn.prom"], "give one of the two"),
         (["status", "--at", "yesterday"], "is no ISO 8601 time"),
         (["status", "--at", "2999-01-01"], "has not come yet"),
         (["promote", "999"], "the ledger knows no such version"),
