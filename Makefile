@@ -2,7 +2,7 @@
 SHELL := bash
 PYTHON ?= python3.11 python3.12 python3
 BIN := .venv/bin
-CODE := $(wildcard churn cli steps pipelines materializers stacks seldon vault tests benchmarks)
+CODE := $(wildcard churn cli steps pipelines materializers stacks seldon vault monitoring tests benchmarks)
 LOCK := $(BIN)/uv --quiet pip compile --universal --python-version 3.11 --generate-hashes \
 	--only-binary :all: --no-annotate --no-header
 unexport PYTHONDONTWRITEBYTECODE VIRTUAL_ENV
@@ -19,7 +19,7 @@ setup: .venv/.ready ## Make .venv from the locked requirements (every other task
 .venv/.ready: requirements/install requirements/dev.lock pyproject.toml
 	@PYTHON="$(PYTHON)" requirements/install
 
-services: ## Install what tests and benchmarks need from Debian's packages: Chromium, wrk
+services: ## Install what tests and benchmarks need from Debian's packages: Chromium, wrk, Prometheus
 	@requirements/services
 
 demo: setup .venv-serving/.ready ## Real data to models behind an API: ingest, train, promote, canary; SOURCE=online_retail, DATA=its folder, ASK=1
