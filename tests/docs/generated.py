@@ -1,6 +1,7 @@
 """Tables of the documentation that follow from the program: `python -m tests.docs.generated` writes them again."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,7 @@ from churn.rollout.deploying import DeploymentSettings
 from churn.rollout.settings import RolloutSettings
 from churn.scoring.settings import ScoringSettings
 from churn.training.settings import TrainingSettings, TriggerSettings
+from tests import telemetry
 
 ROOT = Path(__file__).parents[2]
 
@@ -47,6 +49,26 @@ def settings(**sections: type[BaseModel]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def metrics(families: Callable[[], list[telemetry.Family]]) -> str:
+    """Return the table of a page of metrics."""
+    lines = ["| metric | kind | labels | meaning |", "|---|---|---|---|"]
+    for family in families():
+        labels = ", ".join(f"`{name}`" for name in family.labels)
+        lines.append(f"| `{family.name}` | {family.kind} | {labels} | {family.meaning} |")
+    return "\n".join(lines) + "\n"
+
+
+def alerts() -> str:
+    """Return the table of the alerts."""
+    lines = ["| alert | severity | lasting | summary |", "|---|---|---|---|"]
+    for rule in telemetry.alerts():
+        name, severity, lasting = rule["alert"], rule["labels"]["severity"], rule.get("for", "at once")
+        summary = re.sub(r"{{ \$labels\.(\w+) }}", r"*\1*", rule["annotations"]["summary"])
+        summary = re.sub(r"{{ \$value[^}]*}}", "*value*", summary)
+        lines.append(f"| [{name}](#{name.lower()}) | {severity} | {lasting} | {summary} |")
+    return "\n".join(lines) + "\n"
+
+
 BLOCKS: dict[tuple[str, str], Callable[[], str]] = {
     ("docs/features.md", "features"): features,
     ("docs/training.md", "settings"): partial(settings, features=FeatureSettings, training=TrainingSettings),
@@ -54,6 +76,9 @@ BLOCKS: dict[tuple[str, str], Callable[[], str]] = {
     ("docs/scoring.md", "settings"): partial(settings, scoring=ScoringSettings),
     ("docs/monitoring.md", "settings"): partial(settings, monitoring=MonitoringSettings),
     ("docs/rollout.md", "settings"): partial(settings, rollout=RolloutSettings, deployment=DeploymentSettings),
+    ("docs/telemetry.md", "platform-metrics"): partial(metrics, telemetry.platform),
+    ("docs/telemetry.md", "serving-metrics"): partial(metrics, telemetry.serving),
+    ("docs/telemetry.md", "alerts"): alerts,
 }
 
 
