@@ -27,7 +27,7 @@ def status(as_json: JsonOption = False) -> None:
     elif observed is None:
         typer.echo(f"{place}: nothing runs; churn deploy VERSION, or churn serve start for what is in production")
     else:
-        typer.echo(f"{place}: {deployment.gateway_url() if observed.gateway_pid else 'no gateway'}")
+        typer.echo(f"{place}: {_url(deployment)}")
         weight = desired.canary_weight if desired else 0
         for name, server, share in (("stable", observed.stable, 100 - weight), ("canary", observed.canary, weight)):
             if server is not None:
@@ -66,6 +66,15 @@ def _active() -> "tuple[Place, Deployment]":
     from stacks.deployer import active_deployment
 
     return active_deployment()
+
+
+def _url(deployment: "Deployment") -> str:
+    from seldon.deployment import DeploymentNotReady
+
+    try:
+        return deployment.gateway_url()
+    except DeploymentNotReady:
+        return "no gateway"
 
 
 def _plain(state: object) -> object:

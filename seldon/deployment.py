@@ -24,6 +24,28 @@ class RolloutRuns(ChurnError):
     """Another rollout moves the weights of this deployment now."""
 
 
+def require_successor(place: str, names: tuple[str, str], present: Desired | None, desired: Desired) -> None:
+    """Refuse a state that does not follow the present one; the present one itself may be asked for again.
+
+    Args:
+        place: where, for people.
+        names: namespace and deployment there.
+        present: what was asked for last.
+        desired: what is asked for now.
+
+    Raises:
+        GenerationRefused: names who was quicker.
+    """
+    if names != (desired.namespace, desired.deployment):
+        raise GenerationRefused(f"{place}: the state is for {desired.namespace}/{desired.deployment}; apply it there")
+    if present is not None and present != desired and desired.generation <= present.generation:
+        by = f" by {present.rollout}" if present.rollout else ""
+        raise GenerationRefused(
+            f"{place}: generation {desired.generation} comes after {present.generation} was set{by}; "
+            "one rollout at a time, look at the present state and begin there"
+        )
+
+
 class Deployment(Protocol):
     """A path that answers predictions, and who stands behind it."""
 

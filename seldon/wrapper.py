@@ -6,6 +6,7 @@ code; stock Flask stands around it, and gets what it would not refuse by itself 
 
 import os
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -49,7 +50,7 @@ class Churn:
             complain("the stock microservice writes no prediction log; leave log_to away, or run seldon.serving")
             raise SystemExit(WRONG_ARGUMENTS)
         try:
-            self._model = open_model(options.bundle, options.identity.digest)
+            self._model = open_model(Path(options.bundle), options.identity.digest)
         except BundleInvalid as error:
             complain(str(error))
             raise SystemExit(REFUSED) from None

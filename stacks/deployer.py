@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Generator
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, cast
 from uuid import UUID
 
@@ -91,6 +92,10 @@ class SeldonDeployer(BaseModelDeployer):
     @abstractmethod
     def server(self, version: str, bundle: "Bundle") -> Server:
         """Put a bundle where a server can read it as long as it is needed, and return how to name it."""
+
+    @abstractmethod
+    def bundle(self, server: Server) -> Path:
+        """Return a folder of this machine that holds a server's bundle."""
 
     def show(self, place: Place, model: str, version: str) -> None:
         """Make a deployment, and the version in production, known to `zenml model-deployer models list`."""

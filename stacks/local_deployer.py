@@ -70,7 +70,11 @@ class LocalDeployer(SeldonDeployer):
                 staged.rename(place)
             except OSError:  # somebody else was quicker
                 shutil.rmtree(staged, ignore_errors=True)
-        return Server(version=version, digest=bundle.digest, bundle=place)
+        return Server(version=version, digest=bundle.digest, bundle=str(place))
+
+    def bundle(self, server: Server) -> Path:
+        """Return the folder that the server reads."""
+        return Path(server.bundle)
 
 
 class LocalDeployerFlavor(BaseModelDeployerFlavor):

@@ -16,6 +16,7 @@ FLAVORS = {
     "churn_log": "stacks.alerter.LogAlerterFlavor",
     "churn_slack": "stacks.slack.OfflineSlackAlerterFlavor",
     "churn_local": "stacks.local_deployer.LocalDeployerFlavor",
+    "churn_cluster": "stacks.cluster_deployer.ClusterDeployerFlavor",
 }
 """Our own flavors by name; the paths are importable from the ZenML source root."""
 

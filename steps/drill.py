@@ -53,7 +53,7 @@ def drill(failing: float) -> RolloutOutcome:
         smoke_seconds=deploying.smoke_seconds,
         ready_seconds=deploying.ready_seconds,
     )
-    deployment = deployer.deployment(plan.place, bundle_scores({stable.digest: stable.bundle}))
+    deployment = deployer.deployment(plan.place, bundle_scores({stable.digest: deployer.bundle(stable)}))
     rollout = Rollout(
         deployment,
         plan,

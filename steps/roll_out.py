@@ -38,7 +38,7 @@ def roll_out(plan: RolloutPlan) -> Annotated[RolloutOutcome, "rollout"]:
     with failing_closed(source, "deployment_failed"):
         deployer = active_deployer()
         candidate = plan.candidate
-        deployment = deployer.deployment(plan.place, bundle_scores({candidate.digest: candidate.bundle}))
+        deployment = deployer.deployment(plan.place, bundle_scores({candidate.digest: deployer.bundle(candidate)}))
         rollout = Rollout(deployment, plan, cost=lambda began: cost(deployer, plan, began), watch=watchers.tell)
         with deployment.claimed():
             enter_cut_short(deployment)

@@ -86,9 +86,10 @@ def cost(deployer: SeldonDeployer, plan: RolloutPlan, began: datetime) -> Cost:
     stable = plan.stable
     if stable is None:
         return Cost()
-    scores = bundle_scores({stable.digest: stable.bundle})
+    folder = deployer.bundle(stable)
+    scores = bundle_scores({stable.digest: folder})
     as_stable = deployer.deployment(plan.place, lambda _, features: scores(stable.digest, features))
-    threshold = open_bundle(stable.bundle, stable.digest).manifest.threshold
+    threshold = open_bundle(folder, stable.digest).manifest.threshold
     return cost_of(as_stable.requests(began), threshold)
 
 

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from churn import process
 from churn.errors import ChurnError
 from seldon.gateway.settings import GatewaySettings
-from seldon.gateway.state import Desired, Observed
+from seldon.gateway.state import Desired, LocalObserved
 
 
 class FolderDamaged(ChurnError):
@@ -109,14 +109,14 @@ class DeploymentFolder:
         except ValidationError as error:
             raise self._damaged(self.desired_file, error) from None
 
-    def observed(self) -> Observed | None:
+    def observed(self) -> LocalObserved | None:
         """Return what the supervisor saw last, None before its first look.
 
         Raises:
             FolderDamaged: the file was written by something else.
         """
         try:
-            return Observed.model_validate_json(self.observed_file.read_bytes())
+            return LocalObserved.model_validate_json(self.observed_file.read_bytes())
         except FileNotFoundError:
             return None
         except ValidationError as error:

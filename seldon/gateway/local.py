@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from churn.log import get_logger
 from churn.rollout.counters import Counters
-from seldon.deployment import DeploymentNotReady, GenerationRefused, RolloutRuns
+from seldon.deployment import DeploymentNotReady, GenerationRefused, RolloutRuns, require_successor
 from seldon.gateway import admin
 from seldon.gateway.counters import counters
 from seldon.gateway.folder import DeploymentFolder
@@ -20,7 +20,7 @@ from seldon.gateway.routes import kill_switch, live_split
 from seldon.gateway.settings import GatewaySettings
 from seldon.gateway.split import Split, becomes_stable
 from seldon.gateway.start import start_supervisor, stop_supervisor
-from seldon.gateway.state import Desired, Observed, Track
+from seldon.gateway.state import Desired, LocalObserved, Track
 
 if TYPE_CHECKING:
     import polars as pl
@@ -64,7 +64,7 @@ class LocalDeployment:
         """Where everything about it lies."""
         return DeploymentFolder(self.root.resolve() / "deployments" / self.namespace / self.deployment)
 
-    def observe(self) -> Observed | None:
+    def observe(self) -> LocalObserved | None:
         """Return what serves now; None before the first deployment and after `stop`."""
         observed = self.folder.observed()
         if observed is None or self.folder.supervisor_pid() is not None:
@@ -118,7 +118,7 @@ class LocalDeployment:
                 ) from None
             yield
 
-    def apply(self, desired: Desired, *, timeout: float = 120.0) -> Observed:
+    def apply(self, desired: Desired, *, timeout: float = 120.0) -> LocalObserved:
         """Make it so, and return when Envoy routes by it and every server named is up.
 
         A canary that goes without becoming stable loses its requests first of all, within milliseconds and without the
@@ -129,19 +129,9 @@ class LocalDeployment:
             GenerationRefused: the generation is not newer than the present one.
         """
         folder = self.folder
-        if (desired.namespace, desired.deployment) != (self.namespace, self.deployment):
-            raise GenerationRefused(
-                f"{folder.path}: the state is for {desired.namespace}/{desired.deployment}; apply it there"
-            )
         folder.prepare()
         with folder.changing():
-            present = folder.desired()
-            if present is not None and present != desired and desired.generation <= present.generation:
-                by = f" by {present.rollout}" if present.rollout else ""
-                raise GenerationRefused(
-                    f"{folder.path}: generation {desired.generation} comes after {present.generation} was set{by}; "
-                    "one rollout at a time, look at the present state and begin there"
-                )
+            require_successor(str(folder.path), (self.namespace, self.deployment), folder.desired(), desired)
             self._kill(desired)
             folder.write(folder.desired_file, desired.model_dump_json(indent=1))
         start_supervisor(folder, self.settings)
@@ -185,9 +175,9 @@ class LocalDeployment:
         taken = observed is not None and admin.set_runtime(observed.admin_port, kill_switch(live))
         log.info("canary_switched_off", deployment=str(self.folder.path), at_once=taken)
 
-    def _live(self, desired: Desired, timeout: float) -> Observed:
+    def _live(self, desired: Desired, timeout: float) -> LocalObserved:
         deadline = time.monotonic() + timeout
-        observed: Observed | None = None
+        observed: LocalObserved | None = None
         while time.monotonic() < deadline:
             with suppress(FileNotFoundError):
                 observed = self.folder.observed()
@@ -201,7 +191,7 @@ class LocalDeployment:
             time.sleep(_LOOK_EVERY)
         raise DeploymentNotReady(f"{self.folder.path}: {self._missing(desired, observed)} after {timeout:.0f} s")
 
-    def _missing(self, desired: Desired, observed: Observed | None) -> str:
+    def _missing(self, desired: Desired, observed: LocalObserved | None) -> str:
         logs = self.folder.logs
         if observed is None or observed.wanted != desired.generation:
             return f"the supervisor has not taken generation {desired.generation} up; see {logs / 'supervisor.log'};"

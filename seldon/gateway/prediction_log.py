@@ -20,6 +20,8 @@ Expected = Callable[[str, Sequence[Features]], Sequence[float | None]]
 _RECORDS: Final = pl.Schema(
     {
         "request_id": pl.String(),
+        "event_time": pl.String(),
+        "customer_id": pl.String(),
         "row": pl.Int64(),
         "track": pl.String(),
         "bundle_digest": pl.String(),
@@ -47,7 +49,10 @@ class PredictionLog:
     _read: dict[str, pl.DataFrame] = field(default_factory=dict, repr=False)
 
     def records(self, since: datetime, until: datetime) -> pl.DataFrame:
-        """Return one row a request and track: `score`, `contacted`, `latency_ms`, `expected_score`.
+        """Return one row a request and track.
+
+        Columns: `request_id`, `track`, `event_time` (UTC), `customer_id`, `score`, `contacted`, `latency_ms` and
+        `expected_score`.
 
         A request for several customers shows its first row, unless another one's score is not the bundle's.
         """
@@ -58,7 +63,10 @@ class PredictionLog:
             frame.with_columns(wrong=wrong)
             .sort("wrong", "row", descending=[True, False], maintain_order=True)
             .unique(["request_id", "track"], keep="first", maintain_order=True)
-            .select("request_id", "track", "score", "contacted", "latency_ms", "expected_score")
+            .select(
+                *("request_id", "track", "event_time", "customer_id"),
+                *("score", "contacted", "latency_ms", "expected_score"),
+            )
         )
 
     def _files(self, since: datetime, until: datetime) -> Iterator[str]:
@@ -109,7 +117,8 @@ def bundle_scores(bundles: Mapping[str, Path]) -> Expected:
 
 
 def _with_expected(frame: pl.DataFrame, scores: Sequence[float | None]) -> pl.DataFrame:
-    return frame.drop("bundle_digest").with_columns(pl.Series("expected_score", scores, pl.Float64))
+    at = pl.col("event_time").str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%:z", time_unit="us")
+    return frame.drop("bundle_digest").with_columns(at, pl.Series("expected_score", scores, pl.Float64))
 
 
 def _whole_lines(content: bytes) -> bytes:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from seldon.gateway.envoy import Envoy
 from seldon.gateway.kept import Kept
 from seldon.gateway.split import Slot, Split, servers
-from seldon.gateway.state import Desired, Observed, ObservedServer, Track
+from seldon.gateway.state import Desired, LocalObserved, LocalServer, Track
 
 
 def observed(
@@ -21,7 +21,7 @@ def observed(
     draining: Sequence[int],
     fault: str | None,
     supervisor_pid: int,
-) -> Observed:
+) -> LocalObserved:
     """Return the state of a deployment: by track the server that has the requests, else the one to come."""
     shown = {track: live.slot(track) or slot for track, slot in slots.items()}
     wanted = desired.generation if desired else 0
@@ -30,7 +30,7 @@ def observed(
     complete = desired is not None and all(
         (slot := live.slot(track)) is not None and slot.server == server for track, server in servers(desired).items()
     )
-    return Observed(
+    return LocalObserved(
         generation=confirmed,
         wanted=wanted,
         ready=follows and up and complete and live.generation == wanted,
@@ -45,11 +45,11 @@ def observed(
     )
 
 
-def _server(slot: Slot | None, kept: Mapping[Slot, Kept], usable: set[str]) -> ObservedServer | None:
+def _server(slot: Slot | None, kept: Mapping[Slot, Kept], usable: set[str]) -> LocalServer | None:
     if slot is None or slot not in kept:
         return None
     child = kept[slot].child
-    return ObservedServer(
+    return LocalServer(
         version=slot.server.version,
         digest=slot.server.digest,
         port=slot.port,

@@ -77,10 +77,8 @@ def next_split(
 
 
 def becomes_stable(live: Split, desired: Desired) -> bool:
-    """Tell whether the canary is promoted: it goes, but what it serves stays."""
-    if live.canary is None or not live.weight or desired.canary is not None or desired.stable is None:
-        return False
-    return desired.stable.digest == live.canary.server.digest
+    """Tell whether the canary is promoted."""
+    return desired.promotes(live.canary.server if live.canary else None, live.weight)
 
 
 def _takes_part(slot: Slot, live: Split, usable: Collection[str], refused: Collection[str]) -> bool:

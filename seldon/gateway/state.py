@@ -1,10 +1,9 @@
-"""What a deployment should be and what it is: two files, one written by who deploys and one by the supervisor."""
+"""What a deployment should be and what it is; on one machine each is a file."""
 
 from datetime import datetime
-from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from churn.frozen import Frozen
 
@@ -20,19 +19,14 @@ class Server(Frozen):
 
     version: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$", description="the registered model's version")
     digest: str = Field(pattern=r"^[0-9a-f]{64}$", description="the bundle's digest; another bundle is refused")
-    bundle: Path
+    bundle: str = Field(
+        pattern=r"^(/|[a-z][a-z0-9]*://)", description="its folder: an absolute path, or a URL that a cluster can read"
+    )
     drill: float = Field(default=0.0, ge=0, le=1, description="share of requests it fails on purpose")
-
-    @field_validator("bundle")
-    @classmethod
-    def _found_from_anywhere(cls, bundle: Path) -> Path:
-        if not bundle.is_absolute():
-            raise ValueError("must be an absolute path: the server runs in another folder")
-        return bundle
 
 
 class Desired(Frozen):
-    """`desired.json`: a whole state, so that whoever reads it needs no history."""
+    """A whole state, so that whoever reads it needs no history."""
 
     namespace: Name
     deployment: Name
@@ -64,30 +58,48 @@ class Desired(Frozen):
         """Return who should serve this track."""
         return self.stable if track == "stable" else self.canary
 
+    def promotes(self, canary: Server | None, weight: int) -> bool:
+        """Tell whether the canary that has had this weight becomes stable: it goes, but what it serves stays."""
+        if canary is None or not weight or self.canary is not None or self.stable is None:
+            return False
+        return self.stable.digest == canary.digest
+
 
 class ObservedServer(Frozen):
-    """A server process as the supervisor sees it."""
+    """Who serves a track."""
 
     version: str
     digest: str
-    port: int
-    pid: int | None = Field(description="None between two lives")
-    ready: bool = Field(description="the process has answered a warm-up prediction and Envoy finds it healthy")
+    ready: bool = Field(description="it has answered a warm-up prediction, and is asked by the gateway")
     restarts: int
     since: datetime | None = Field(description="start of the present process, UTC")
 
 
 class Observed(Frozen):
-    """`observed.json`: what serves requests now."""
+    """What serves requests now."""
 
-    generation: int = Field(description="the newest generation that Envoy has routed by, 0 before the first")
-    wanted: int = Field(description="the generation that the supervisor works on; `fault` belongs to it")
+    generation: int = Field(description="the newest generation that was live, 0 before the first")
+    wanted: int = Field(description="the generation that is worked on; `fault` belongs to it")
     ready: bool = Field(description="the wanted generation is live and everything it names is up")
     stable: ObservedServer | None
     canary: ObservedServer | None
+    fault: str | None = None
+
+
+class LocalServer(ObservedServer):
+    """A server process as the supervisor sees it."""
+
+    port: int
+    pid: int | None = Field(description="None between two lives")
+
+
+class LocalObserved(Observed):
+    """`observed.json`."""
+
+    stable: LocalServer | None
+    canary: LocalServer | None
     gateway_port: int
     admin_port: int
     gateway_pid: int | None
     supervisor_pid: int | None
     draining: tuple[int, ...] = Field(default=(), description="processes that get no new request and will end")
-    fault: str | None = None

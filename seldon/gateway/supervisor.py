@@ -163,7 +163,7 @@ class Supervisor:
     def _command(self, slot: Slot) -> tuple[str, ...]:
         """Return the command line of a server; the folder is named after the deployment, its parent the namespace."""
         options = {
-            "--bundle": str(slot.server.bundle),
+            "--bundle": slot.server.bundle,
             "--digest": slot.server.digest,
             "--version": slot.server.version,
             "--track": slot.track,

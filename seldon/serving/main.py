@@ -8,13 +8,14 @@ from collections.abc import Sequence
 
 from churn.bundle.errors import BundleInvalid
 from seldon.serving.app import App
+from seldon.serving.fetch import BundleUnreachable, bundle_folder
 from seldon.serving.landing import landing_at
 from seldon.serving.limits import SNAPSHOT_SECONDS
 from seldon.serving.metrics import Metrics
 from seldon.serving.model import open_model
 from seldon.serving.options import read_options
 from seldon.serving.prediction_log import PredictionLog
-from seldon.serving.refusal import REFUSED, WRONG_ARGUMENTS, complain
+from seldon.serving.refusal import REFUSED, UNREACHABLE, WRONG_ARGUMENTS, complain
 from seldon.serving.server import Server, process_name
 from seldon.serving.sockets import listen
 
@@ -25,7 +26,8 @@ _SWITCH_SECONDS = 0.0005
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until SIGTERM; returns the exit status.
 
-    Statuses: 0 after a drain, 2 for wrong arguments, 3 for a bundle that is not what it must be.
+    Statuses: 0 after a drain, 2 for wrong arguments, 3 for a bundle that is not what it must be, 4 for one that its
+    store does not give.
     """
     options = read_options(sys.argv[1:] if arguments is None else arguments, os.environ)
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
@@ -36,10 +38,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         complain(f"{options.host}, port {' and '.join(map(str, ports))}: {error.strerror}; choose others")
         return WRONG_ARGUMENTS
     try:
-        model = open_model(options.bundle, options.identity.digest)
+        with bundle_folder(options.bundle) as folder:
+            model = open_model(folder, options.identity.digest)
     except BundleInvalid as error:
         complain(str(error))
         return REFUSED
+    except BundleUnreachable as error:
+        complain(str(error))
+        return UNREACHABLE
     metrics = Metrics(options.identity)
     log = None
     if options.log_to is not None:

@@ -4,7 +4,6 @@ import argparse
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import get_args
 
 from seldon.serving.answer import TRACKS, Identity
@@ -19,13 +18,14 @@ class Options:
     """What a process serves, where, and within which limits.
 
     Attributes:
+        bundle: its folder, or its URL in an object store.
         customers: folder of the customer snapshots, if customers are answered by token.
         metrics_port: a second port that answers too; Seldon Core scrapes metrics there.
         drain_seconds: for accepted requests to be answered after SIGTERM, and for the log to be written.
         grace_seconds: of these, how long new connections are still taken.
     """
 
-    bundle: Path
+    bundle: str
     identity: Identity
     host: str
     port: int
@@ -47,7 +47,7 @@ def read_options(arguments: Sequence[str], environ: Mapping[str, str]) -> Option
         if not getattr(given, name):
             parser.error(f"--{name} is required")
     return Options(
-        bundle=Path(given.bundle),
+        bundle=given.bundle,
         identity=Identity(
             deployment=given.deployment,
             namespace=given.namespace,
@@ -80,7 +80,7 @@ def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
     port = _first(environ, "PREDICTIVE_UNIT_HTTP_SERVICE_PORT", "PREDICTIVE_UNIT_SERVICE_PORT", "PORT")
     predictor = environ.get("PREDICTOR_ID", "")
     parser = argparse.ArgumentParser("python -m seldon.serving", description="Serves one model bundle.")
-    parser.add_argument("--bundle", default=parameters.get("bundle"), help="the bundle's folder")
+    parser.add_argument("--bundle", default=parameters.get("bundle"), help="the bundle's folder, or its URL")
     parser.add_argument("--digest", default=parameters.get("digest"), help="the digest that the bundle must have")
     parser.add_argument("--version", default=parameters.get("version"), type=_word, help="the model's version")
     parser.add_argument("--track", choices=TRACKS, default=predictor if predictor in TRACKS else "stable")

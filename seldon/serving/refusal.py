@@ -6,6 +6,8 @@ from typing import Final
 WRONG_ARGUMENTS: Final = 2
 REFUSED: Final = 3
 """The bundle is not what it must be."""
+UNREACHABLE: Final = 4
+"""The bundle cannot be fetched."""
 
 
 def complain(message: str) -> None:

@@ -3,9 +3,11 @@
 import asyncio
 import json
 import os
+import platform
 import signal
 import socket
 import time
+import zlib
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any, Protocol
@@ -100,5 +102,5 @@ class Server(uvicorn.Server):
 
 
 def process_name() -> str:
-    """Return a name that no other process of this deployment had: a container's process id is always the same."""
-    return f"{os.getpid()}-{time.time_ns() // 1_000_000:x}"
+    """Return a name that no other process of this deployment had: a container's process id is always 1."""
+    return f"{os.getpid()}-{time.time_ns() // 1_000_000:x}-{zlib.crc32(platform.node().encode()):08x}"

@@ -20,7 +20,7 @@ from churn.process import command_line, start_mark
 from seldon.gateway.envoy import EnvoyMissing, executable
 from seldon.gateway.local import LocalDeployment
 from seldon.gateway.settings import GatewaySettings
-from seldon.gateway.state import Desired, Observed, Server
+from seldon.gateway.state import Desired, LocalObserved, Server
 
 FAKE = Path(__file__).with_name("fake_server.py")
 PREDICTIONS = "/seldon/churn/churn/api/v1.0/predictions"
@@ -83,28 +83,28 @@ class World:
         bundle.mkdir(exist_ok=True)
         digest = hashlib.sha256(version.encode()).hexdigest()
         (bundle / "digest").write_text(digest)
-        server = Server(version=version, digest=digest, bundle=bundle)
+        server = Server(version=version, digest=digest, bundle=str(bundle))
         if fault:
             self.breaks(server, **fault)
         return server
 
     def breaks(self, server: Server, **fault: Any) -> None:
-        temporary = server.bundle / "fault.new"
+        temporary = Path(server.bundle) / "fault.new"
         temporary.write_text(json.dumps(fault))
-        temporary.rename(server.bundle / "fault.json")
+        temporary.rename(Path(server.bundle) / "fault.json")
 
     def desired(self, **state: Any) -> Desired:
         return Desired(namespace="churn", deployment="churn", generation=next(self._generations), **state)
 
-    def apply(self, **state: Any) -> Observed:
+    def apply(self, **state: Any) -> LocalObserved:
         return self.deployment.apply(self.desired(**state), timeout=30.0)
 
-    def observed(self) -> Observed:
+    def observed(self) -> LocalObserved:
         found = self.deployment.observe()
         assert found is not None
         return found
 
-    def wait(self, until: Callable[[Observed], bool], seconds: float = 20.0) -> Observed:
+    def wait(self, until: Callable[[LocalObserved], bool], seconds: float = 20.0) -> LocalObserved:
         deadline = time.monotonic() + seconds
         while not until(found := self.observed()):
             assert time.monotonic() < deadline, found

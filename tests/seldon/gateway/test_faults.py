@@ -11,11 +11,11 @@ import polars as pl
 import pytest
 
 from seldon.deployment import DeploymentNotReady
-from seldon.gateway.state import Observed, ObservedServer
+from seldon.gateway.state import LocalObserved, LocalServer
 from tests.seldon.gateway.conftest import World, token
 
 
-def rollout(world: World, weight: int = 50, **fault: object) -> Observed:
+def rollout(world: World, weight: int = 50, **fault: object) -> LocalObserved:
     canary = world.server("8")
     observed = world.apply(stable=world.server("7"), canary=canary, canary_weight=weight, salt="a")
     if fault:
@@ -23,7 +23,7 @@ def rollout(world: World, weight: int = 50, **fault: object) -> Observed:
     return observed
 
 
-def pid_of(server: ObservedServer | None) -> int:
+def pid_of(server: LocalServer | None) -> int:
     assert server is not None
     assert server.pid is not None
     return server.pid
@@ -247,21 +247,21 @@ def test_a_canary_that_does_not_start_never_gets_a_share(world: World, kind: str
 def test_a_bundle_that_is_another_one_is_refused_at_once_and_the_error_names_the_log(world: World) -> None:
     stable, canary = world.server("7"), world.server("8")
     world.apply(stable=stable)
-    (canary.bundle / "digest").write_text("0" * 64)
+    Path(canary.bundle, "digest").write_text("0" * 64)
 
     with pytest.raises(DeploymentNotReady, match="its bundle was refused") as refusal:
         world.apply(stable=stable, canary=canary, canary_weight=50, salt="a")
 
     log = Path(str(refusal.value).rpartition("see ")[2])
     assert "another bundle" in log.read_text()
-    (canary.bundle / "digest").write_text(canary.digest)
+    Path(canary.bundle, "digest").write_text(canary.digest)
     world.apply(stable=stable, canary=canary, canary_weight=100, salt="a")
     assert world.ask().track == "canary"
 
 
 def test_a_canary_whose_bundle_is_damaged_while_it_serves_loses_its_share_after_a_restart(world: World) -> None:
     observed = rollout(world)
-    (world.server("8").bundle / "digest").write_text("0" * 64)
+    Path(world.server("8").bundle, "digest").write_text("0" * 64)
     os.kill(pid_of(observed.canary), signal.SIGKILL)
 
     world.wait(lambda seen: seen.fault is not None)

@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +8,7 @@ from seldon.gateway.state import Desired, Server, Track
 
 
 def server(version: str) -> Server:
-    return Server(version=version, digest=version * 64, bundle=Path(f"/bundles/{version}"))
+    return Server(version=version, digest=version * 64, bundle=f"/bundles/{version}")
 
 
 def slot(track: Track, version: str, port: int = 20_000) -> Slot:
@@ -66,7 +64,7 @@ def test_a_canary_that_is_refused_after_a_restart_loses_its_share_and_a_stable_d
 
 def test_a_bundle_is_named_by_its_absolute_path() -> None:
     with pytest.raises(ValidationError, match="absolute"):
-        Server(version="7", digest="7" * 64, bundle=Path("bundles/7"))
+        Server(version="7", digest="7" * 64, bundle="bundles/7")
 
 
 _VERSIONS = st.sampled_from("678")

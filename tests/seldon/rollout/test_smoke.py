@@ -17,7 +17,7 @@ from seldon.rollout.smoke import SmokeTestFailed, SmokeTestSlow, smoke_test
 from tests.seldon.rollout.conftest import GOLDEN
 
 DIGEST = "d1" * 32
-SERVER = Server(version="7", digest=DIGEST, bundle=Path("/bundle"))
+SERVER = Server(version="7", digest=DIGEST, bundle="/bundle")
 Answer = Callable[[BaseHTTPRequestHandler, list[dict[str, Any]]], None]
 
 

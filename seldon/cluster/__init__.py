@@ -1,0 +1,1 @@
+"""A deployment on Kubernetes, under Seldon Core v1."""
