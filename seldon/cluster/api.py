@@ -164,15 +164,18 @@ class Api:
                 _request_timeout=(self.settings.answer_seconds, self.settings.answer_seconds),
             )
         except ApiException as error:
+            if not error.status:  # the client's way to say that TLS failed
+                raise self._unanswered(doing, "TLS") from None
             says = _status(error.body)
             if error.status == 404 and missing_is_fine and says.get("details", {}).get("name"):
                 return {}
-            raise refusal(self.place, doing, int(error.status or 503), says) from None
+            raise refusal(self.place, doing, int(error.status), says) from None
         except HTTPError as error:
-            raise ClusterUnavailable(
-                f"{self.place}: cannot {doing}: the API server does not answer ({type(error).__name__})"
-            ) from None
+            raise self._unanswered(doing, type(error).__name__) from None
         return answer
+
+    def _unanswered(self, doing: str, why: str) -> ClusterUnavailable:
+        return ClusterUnavailable(f"{self.place}: cannot {doing}: the API server does not answer ({why})")
 
     @cached_property
     def _client(self) -> "ApiClient":

@@ -76,9 +76,10 @@ class ClusterDeployment:
             )
         pods = self._pods()
         servers = {track: observed_server(pods, track) for track in TRACKS}
-        up = all((seen := servers[track]) is not None and seen.ready for track in layout_of(desired).tracks)
-        fault = trouble(found, pods)
-        if fault is None and found.live == desired.generation and not found.follows(layout_of(desired)):
+        layout = layout_of(desired)
+        up = all((seen := servers[track]) is not None and seen.ready for track in layout.tracks)
+        fault = found.failure or trouble(layout, pods)
+        if fault is None and found.live == desired.generation and not found.follows(layout):
             fault = "somebody has changed its predictors by hand; churn repair makes them as they should be"
         return Observed(
             generation=found.live,
@@ -169,7 +170,7 @@ class ClusterDeployment:
         if desired is not None:
             remember(self._api, desired)
         self._api.delete()
-        deadline = time.monotonic() + self.settings.drain_seconds + self.settings.api_seconds
+        deadline = time.monotonic() + self.settings.grace_seconds + self.settings.api_seconds
         while pods := self._api.pods():
             if time.monotonic() > deadline:
                 name = pods[0]["metadata"]["name"]
@@ -235,7 +236,7 @@ class ClusterDeployment:
         while True:
             found = self._require_mine(desired)
             pods = self._pods()
-            wrong = trouble(found, pods)
+            wrong = trouble(layout, pods)
             if wrong is not None:
                 raise DeploymentNotReady(f"{self._api.place}: {wrong}")
             lacks = tuple(missing(layout, found, pods, self._api.workloads(), self.settings.replicas))

@@ -134,7 +134,7 @@ def _pod(track: Track, server: Server, namespace: str, name: str, settings: Clus
         containers=(container,),
         volumes=(Volume(name="tmp", empty_dir=EmptyDir(size_limit="1Gi")),),
         service_account_name=settings.service_account,
-        termination_grace_period_seconds=settings.drain_seconds + 10,
+        termination_grace_period_seconds=settings.grace_seconds,
     )
 
 

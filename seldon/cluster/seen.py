@@ -16,6 +16,9 @@ DESIRED, HISTORY, LIVE = f"{PREFIX}/desired", f"{PREFIX}/history", f"{PREFIX}/li
 """Annotations: the wish, its history, and the newest generation that was live."""
 
 _HOPELESS = ("ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "CreateContainerConfigError")
+_FINAL, _TRIES = (2, 3), 2
+"""Statuses of a server that will end the same way again, and how often one may end otherwise."""
+
 _LONGEST_LINE = 400
 
 
@@ -145,9 +148,10 @@ class Pod:
         ended = (self._container.get("lastState") or {}).get("terminated") or (
             (self._container.get("state") or {}).get("terminated") or {}
         )
-        if ended.get("exitCode") and not self.ready:
+        status = ended.get("exitCode")
+        if status and not self.ready and (status in _FINAL or self.restarts >= _TRIES):
             return (
-                f"pod {self.name}: its server ended with status {ended['exitCode']} "
+                f"pod {self.name}: its server ended with status {status} "
                 f"({ended.get('reason', 'no reason')}): {_short(ended.get('message'))}"
             )
         return None
@@ -194,7 +198,7 @@ def missing(
     """Say what is not yet as the layout wants it."""
     if not found.available:
         state = (found.body.get("status") or {}).get("state") or "not taken up by Seldon's operator"
-        yield f"its SeldonDeployment is {state}"
+        yield found.failure or f"its SeldonDeployment is {state}"
     for track in TRACKS:
         wanted = layout.server(track)
         present = [pod for pod in pods if pod.track == track and not pod.leaving]
@@ -211,11 +215,12 @@ def missing(
             yield f"Deployment {name} is being rolled out"
 
 
-def trouble(found: Found | None, pods: Sequence[Pod]) -> str | None:
-    """Return the worst that is wrong: what the operator says, then what pods say."""
-    if found is not None and found.failure:
-        return found.failure
-    return next((pod.trouble for pod in pods if pod.trouble), None)
+def trouble(layout: Layout, pods: Sequence[Pod]) -> str | None:
+    """Return what keeps a pod of the layout from serving; one that has to go may be as broken as it likes."""
+    wanted = [
+        pod for pod in pods for track in layout.tracks if (pod.track, pod.server) == (track, layout.server(track))
+    ]
+    return next((pod.trouble for pod in wanted if pod.trouble), None)
 
 
 def _server(text: str | None) -> Server | None:

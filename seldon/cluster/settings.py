@@ -40,6 +40,11 @@ class ClusterSettings(Frozen):
     lease_seconds: int = Field(default=30, ge=3, description="after which a rollout that died makes way")
 
     @property
+    def grace_seconds(self) -> int:
+        """Between SIGTERM and SIGKILL of a pod."""
+        return self.drain_seconds + 10
+
+    @property
     def record_seconds(self) -> float:
         """Longest way of a record to the landing zone; after that it is lost."""
         return 3 * self.log_seconds + 3

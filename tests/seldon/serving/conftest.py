@@ -73,10 +73,15 @@ Serve = Callable[..., Server]
 
 @pytest.fixture(scope="session")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    return small_bundle(tmp_path_factory.mktemp("serving") / "bundle")
+
+
+def small_bundle(path: Path, reference_rows: int = 200) -> Bundle:
+    """A model of little data; with another number of reference rows the same model has another digest."""
     settings = TrainingSettings(
         candidates=("logistic_regression",),
         evaluation=EvaluationSettings(bootstrap_rounds=20, importance_rows=100, importance_rounds=1),
-        reference_rows=200,
+        reference_rows=reference_rows,
         transformed_rows=100,
     )
     splits = frames.split_frames(train_rows=900, later_rows=500)
@@ -85,7 +90,6 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     catalogue = tuple(replace(feature, name=names.get(feature.name, feature.name)) for feature in frames.catalogue())
     [candidate, *_] = trained = list(train_candidates(splits, catalogue, settings))
     report = judge(trained, splits, catalogue, settings)
-    path = tmp_path_factory.mktemp("serving") / "bundle"
     return write_bundle(path, candidate, splits, report, settings, frames.lineage(splits))
 
 
