@@ -9,10 +9,10 @@ unexport PYTHONDONTWRITEBYTECODE VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup services demo demo-clean test test-slow test-spark test-seldon check format lock pictures
+.PHONY: help setup services demo demo-clean test test-slow test-spark test-seldon test-k8s check format lock pictures
 
 help: ## List the tasks
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: .venv/.ready ## Make .venv from the locked requirements (every other task does it too)
 
@@ -31,7 +31,7 @@ demo-clean: ## Stop what the demo started and remove what it made
 	@rm -rf .churn .zen
 
 test: setup .venv-serving/.ready ## Run the tests, two at a time
-	@$(BIN)/pytest -n 2 --dist loadfile -m "not slow and not spark and not stock" $(ARGS)
+	@$(BIN)/pytest -n 2 --dist loadfile -m "not slow and not spark and not stock and not kube" $(ARGS)
 
 test-slow: setup .venv-serving/.ready ## Run the long suites: crashes at random points, simulated years
 	@$(BIN)/pytest -m slow $(ARGS)
@@ -41,6 +41,16 @@ test-spark: setup .venv-spark/.ready ## Run the dbt project on Spark and compare
 
 test-seldon: setup .venv-serving/.ready .venv-seldon/.ready ## Hold the stock seldon-core microservice and real clients against the prediction server
 	@CHURN_REQUIRE_SERVICES=1 $(BIN)/pytest -m stock $(ARGS)
+
+# A cluster that is down is started, and ended again afterwards.
+KUBE ?= $(firstword $(wildcard ../shared/kube/kube))
+test-k8s: setup ## Deploy and roll out on a real Kubernetes; needs root on Debian 12, KUBE names the tool that makes a cluster
+	@if [ -z "$(KUBE)" ]; then echo "churn: no ../shared/kube/kube here; name the tool that runs a cluster: make test-k8s KUBE=…/kube" >&2; exit 2; fi
+	@command -v prometheus >/dev/null || { echo "churn: no prometheus here; make services" >&2; exit 2; }
+	@started=; case "$$($(KUBE) status)" in up*) ;; *) $(KUBE) up && started=1 ;; esac; \
+	trap '[ -z "$$started" ] || $(KUBE) down' EXIT; \
+	$(KUBE) build registry.test:5000/churn/serving:test . -f deploy/serving/Dockerfile >/dev/null && \
+	CHURN_REQUIRE_SERVICES=1 $(KUBE) run -- $(BIN)/pytest -m kube tests/kube $(ARGS)
 
 # pyspark comes as source only; what builds it is locked with the rest.
 .venv-spark/.ready: requirements/spark.lock | setup

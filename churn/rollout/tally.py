@@ -17,6 +17,9 @@ _FIRSTS: tuple[Outcome, ...] = (
     *("error", "slow_median", "slow_q90", "slow_q99", "slower_median", "slower_q90", "slower_q99"),
     *("contacted", "score", "repeated"),
 )
+_ANY = -1
+"""In place of a track: either."""
+
 _BINS, _SHORTEST, _LONGEST = 400, 1e-4, 1e3
 """Latency in seconds, counted on a logarithmic scale: one bin is 4 %."""
 
@@ -150,9 +153,13 @@ class Tally:
         for side in (0, 1):
             seconds = rows.filter((pl.col("track") == side) & ~pl.col("error"))["seconds"].to_numpy()
             block.latency[side] += np.bincount(_bins(seconds), minlength=_BINS)
-            met = self._met_at.setdefault((block.weight, side), _Met())
-            block.customers[side] += int(met.first(rows.filter(pl.col("track") == side)["who"]).sum())
+            if not block.compares:
+                met = self._met_at.setdefault((block.weight, side), _Met())
+                block.customers[side] += int(met.first(rows.filter(pl.col("track") == side)["who"]).sum())
         if block.compares:
+            # Where the split is drawn anew for each request, a customer meets both tracks and counts on the first.
+            here = self._met_at.setdefault((block.weight, _ANY), _Met()).first(rows["who"])
+            block.customers += np.bincount(track[here.to_numpy()], minlength=2)
             first = rows.filter(self._met.first(rows["who"]))
             block.units += np.bincount(first["track"].to_numpy(), minlength=2)
             self._count_firsts(first, block)

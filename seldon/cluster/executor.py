@@ -59,12 +59,18 @@ def last_seen(series: Sequence[Series]) -> dict[str, datetime]:
 
 
 def failures(grown: pl.DataFrame) -> pl.DataFrame:
-    """Return one row a failed request: `at` and `track`; when within two samples it was, nobody knows."""
+    """Return one row a failed request: `at` and `track`.
+
+    When between two samples it was, nobody knows. They are spread evenly, among the good answers of that time: all at
+    once they would look like a canary that is dead.
+    """
+    share = (pl.col("each") + 0.5) / pl.col("requests")
     return (
         grown.filter(~pl.col("good"), pl.col("requests") > 0)
-        .select("at", "track", pl.int_ranges(0, "requests").alias("each"))
+        .with_columns(pl.int_ranges(0, "requests").alias("each"))
         .explode("each")
-        .drop("each")
+        .select(pl.col("after") + (pl.col("at") - pl.col("after")) * share, "track")
+        .rename({"after": "at"})
     )
 
 

@@ -66,24 +66,27 @@ class History(Frozen):
         return since
 
     def frame(self) -> pl.DataFrame:
-        """Return one row a period: `began`, `settled`, when its weight was the only one, and `share` of the canary.
+        """Return one row a period: `began`, `settled`, when its weight was the only one, `share`, and the share `before`.
 
         A period that changes nothing of the weight is settled from its beginning on.
         """
-        rows: list[tuple[datetime, datetime | None, float]] = []
+        rows: list[tuple[datetime, datetime | None, float, float]] = []
         before: Period | None = None
         for period in self.periods:
             same = before is not None and before.weight == period.weight and (before.live or period.weight == 0)
-            rows.append((period.began, period.began if same else period.live, period.weight / 100))
+            left = before.weight / 100 if before is not None else 0.0
+            rows.append((period.began, period.began if same else period.live, period.weight / 100, left))
             before = period
         moment = pl.Datetime("us", "UTC")
-        return pl.DataFrame(rows, {"began": moment, "settled": moment, "share": pl.Float64()}, orient="row")
+        return pl.DataFrame(
+            rows, {"began": moment, "settled": moment, "share": pl.Float64(), "before": pl.Float64()}, orient="row"
+        )
 
     def weighed(self, requests: pl.DataFrame) -> pl.DataFrame:
-        """Add `weight`, the probability of the canary for each request by its time `at`, sorted, and `settled`.
+        """Add `weight`, the probability of the canary for each request by its time `at`, sorted; `settled`; `before`.
 
         While one weight gives way to another, and before the first, nobody knows: such a request has the weight 1, at
-        which nothing is compared, so that it is counted and bets on nothing.
+        which nothing is compared, so that it is counted and bets on nothing. `before` is the weight that gives way.
         """
         joined = requests.join_asof(self.frame(), left_on="at", right_on="began", strategy="backward")
         settled = (pl.col("at") >= pl.col("settled")).fill_null(False)

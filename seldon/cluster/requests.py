@@ -24,8 +24,8 @@ def requests(
 
     The ingress draws a track for each request, by the weights; so whose requests they are does not matter for the odds,
     and a customer's first request decides where the customer counts. A failed request left no record: it comes from
-    the executors' counters, without a customer. Canary requests at weight nought are copies; those of stable while the
-    canary has all are left out.
+    the executors' counters, without a customer. Canary requests at weight nought are copies; so is, while a shadow gives
+    way to a weight, one whose original stable has answered. What stable gets while the canary has all is left out.
 
     Args:
         records: of the prediction log.
@@ -35,10 +35,12 @@ def requests(
         since: the first moment.
         complete: up to when records are sure to be there.
     """
+    by_stable = records.filter(track="stable")["request_id"]
     answered = records.select(
         pl.col("event_time").alias("at"),
         pl.col("customer_id").alias("customer"),
         canary=pl.col("track") == "canary",
+        twin=pl.col("request_id").is_in(by_stable.implode()),
         failed=pl.lit(False),
         seconds=pl.col("latency_ms") / 1e3,
         score="score",
@@ -50,6 +52,8 @@ def requests(
     both = pl.concat([nobody, answered, failed], how="diagonal").sort("at", maintain_order=True)
     until = min([complete, *_known_until(answered, seen, history)])
     weighed = history.weighed(both.filter(pl.col("at") >= since, pl.col("at") <= until))
+    copied = ~pl.col("settled") & pl.col("canary") & (pl.col("before") == 0) & pl.col("twin").fill_null(True)
+    weighed = weighed.with_columns(weight=pl.when(copied).then(0.0).otherwise("weight"))
     copies_on_stable = pl.col("settled") & (pl.col("weight") == 1) & ~pl.col("canary")
     return weighed.filter(~copies_on_stable).select(REQUESTS.names())
 

@@ -51,9 +51,9 @@ def test_registering_twice_changes_nothing_the_second_time(
 def test_missing_secrets_are_named_and_only_an_optional_component_waits_for_them(zenml: Client) -> None:
     staging, prod = register_stack("staging", zenml), register_stack("prod", zenml)
 
-    assert staging.missing_secrets == ("slack.token", "slack.channel_staging", "mlflow.token")
+    assert staging.missing_secrets == ("slack.token", "slack.channel_staging", "mlflow.token", "serving.image")
     assert staging.components["alerter staging-slack"] == "left out"
-    assert prod.missing_secrets == ("slack.token", "slack.channel_prod", "mlflow.token")
+    assert prod.missing_secrets == ("slack.token", "slack.channel_prod", "mlflow.token", "serving.image")
     assert zenml.get_stack("prod").components[StackComponentType.ALERTER][0].flavor_name == "churn_slack"
 
 
@@ -65,7 +65,7 @@ def test_an_optional_component_joins_once_its_secret_exists(zenml: Client) -> No
     finally:
         zenml.delete_secret(str(secret.id))
 
-    assert (change.itself, change.missing_secrets) == ("updated", ("mlflow.token",))
+    assert (change.itself, change.missing_secrets) == ("updated", ("mlflow.token", "serving.image"))
     assert change.components["alerter staging-slack"] == "created"
     assert register_stack("staging", zenml).itself == "updated"
 

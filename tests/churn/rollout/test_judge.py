@@ -356,6 +356,16 @@ def test_a_customer_counts_once_however_many_requests() -> None:
     assert verdict.decision == "INCONCLUSIVE"
 
 
+def test_a_customer_who_meets_both_tracks_at_one_weight_counts_once() -> None:
+    drawn_anew = traffic(2_000).with_columns(customer=(pl.int_range(pl.len()) % 300).cast(pl.String))
+
+    verdict = judged(drawn_anew)
+
+    assert drawn_anew.group_by("customer").agg(pl.col("canary").n_unique())["canary"].max() == 2
+    assert verdict.evidence.customers == 300
+    assert verdict.evidence.stable.requests + verdict.evidence.canary.requests == 2_000
+
+
 def test_requests_without_a_customer_count_each() -> None:
     nameless = traffic(2_000).with_columns(customer=pl.lit(None, pl.String))
 

@@ -45,6 +45,12 @@ def test_failures_are_rows_of_their_track() -> None:
     assert found.group_by("track").len().sort("track").rows() == [("canary", 2), ("stable", 1)]
 
 
+def test_failures_are_spread_over_the_time_between_two_samples() -> None:
+    found = failures(increases([counter({-20: 1, 0: 1, 20: 5}, code="500")], NOON - timedelta(seconds=21)))
+
+    assert [(at - NOON).total_seconds() for at in found["at"]] == [2.5, 7.5, 12.5, 17.5]
+
+
 def test_counters_begin_after_the_first_look_and_add_up_pods() -> None:
     series = [
         counter({-15: 100, 15: 130, 30: 140}),

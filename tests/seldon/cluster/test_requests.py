@@ -24,8 +24,8 @@ RECORDS = pl.Schema(
 LATER = at(60)
 
 
-def record(minute: float, track: str, customer: str = "c") -> tuple[Any, ...]:
-    return (f"r{minute}", track, at(minute), customer, 0.25, False, 12.0, None)
+def record(minute: float, track: str, customer: str = "c", name: str | None = None) -> tuple[Any, ...]:
+    return (name or f"r{minute}", track, at(minute), customer, 0.25, False, 12.0, None)
 
 
 def counted(track: str, code: str = "200", until: datetime = LATER, **minutes: float) -> Series:
@@ -78,6 +78,14 @@ def test_copies_have_weight_nought_and_stables_own_are_left_out() -> None:
     frame = read(rows, *BOTH, kept=history(0, 100))
 
     assert frame.select("canary", "weight").rows() == [(False, 0.0), (True, 0.0), (True, 1.0)]
+
+
+def test_while_a_shadow_gives_way_what_stable_answered_is_a_copy() -> None:
+    rows = [record(10.2, "stable", name="a"), record(10.3, "canary", name="a"), record(10.4, "canary", name="b")]
+
+    frame = read(rows, *BOTH, counted("canary", "500", m11=1), kept=history(0, 50))
+
+    assert frame.filter("canary").select("failed", "weight").rows() == [(False, 0.0), (False, 1.0), (True, 0.0)]
 
 
 def test_what_prometheus_has_not_asked_about_yet_waits() -> None:
