@@ -47,7 +47,7 @@ KUBE ?= $(firstword $(wildcard ../shared/kube/kube))
 test-k8s: setup ## Deploy and roll out on a real Kubernetes; needs root on Debian 12, KUBE names the tool that makes a cluster
 	@if [ -z "$(KUBE)" ]; then echo "churn: no ../shared/kube/kube here; name the tool that runs a cluster: make test-k8s KUBE=…/kube" >&2; exit 2; fi
 	@command -v prometheus >/dev/null || { echo "churn: no prometheus here; make services" >&2; exit 2; }
-	@started=; case "$$($(KUBE) status)" in up*) ;; *) $(KUBE) up && started=1 ;; esac; \
+	@started=; case "$$($(KUBE) status)" in *"up; "*) ;; *) $(KUBE) up && started=1 ;; esac; \
 	trap '[ -z "$$started" ] || $(KUBE) down' EXIT; \
 	$(KUBE) build registry.test:5000/churn/serving:test . -f deploy/serving/Dockerfile >/dev/null && \
 	CHURN_REQUIRE_SERVICES=1 $(KUBE) run -- $(BIN)/pytest -m kube tests/kube $(ARGS)

@@ -171,9 +171,9 @@ class ClusterDeployment:
             remember(self._api, desired)
         self._api.delete()
         deadline = time.monotonic() + self.settings.grace_seconds + self.settings.api_seconds
-        while pods := self._api.pods():
+        while left := [pod for pod in self._pods() if not pod.gone]:
             if time.monotonic() > deadline:
-                name = pods[0]["metadata"]["name"]
+                name = left[0].name
                 raise DeploymentNotReady(f"{self._api.place}: pod {name} does not go; kubectl describe pod tells why")
             self.sleep(_LOOK_EVERY)
 

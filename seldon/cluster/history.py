@@ -66,7 +66,7 @@ class History(Frozen):
         return since
 
     def frame(self) -> pl.DataFrame:
-        """Return one row a period: `began`, `settled`, when its weight was the only one, `share`, and the share `before`.
+        """Return one row a period: `began`, `settled` (its weight is the only one), `share` and the share `before`.
 
         A period that changes nothing of the weight is settled from its beginning on.
         """

@@ -24,8 +24,9 @@ def requests(
 
     The ingress draws a track for each request, by the weights; so whose requests they are does not matter for the odds,
     and a customer's first request decides where the customer counts. A failed request left no record: it comes from
-    the executors' counters, without a customer. Canary requests at weight nought are copies; so is, while a shadow gives
-    way to a weight, one whose original stable has answered. What stable gets while the canary has all is left out.
+    the executors' counters, without a customer. Canary requests at weight nought are copies; so is, while a shadow
+    gives way to a weight, one whose original stable has answered. What stable gets while the canary has all is left
+    out.
 
     Args:
         records: of the prediction log.

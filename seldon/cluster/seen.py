@@ -121,6 +121,11 @@ class Pod:
         )
 
     @property
+    def gone(self) -> bool:
+        """Whether nothing of it runs any more, and will not again; its node may take long to strike it off."""
+        return self.leaving and not (self._container.get("state") or {}).get("running")
+
+    @property
     def ready(self) -> bool:
         """Whether it takes requests."""
         conditions = self._status.get("conditions") or ()

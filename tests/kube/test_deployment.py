@@ -8,8 +8,10 @@ import pytest
 
 from seldon.cluster.layout import CONTAINER
 from seldon.deployment import DeploymentNotReady, GenerationRefused, RolloutRuns
+from seldon.rollout.plan import Place
+from seldon.rollout.reconcile import out_of_line, reconcile
 from seldon.rollout.smoke import smoke_test
-from tests.kube.conftest import World
+from tests.kube.conftest import NAME, World
 
 
 def test_a_first_version_is_created_answers_and_holds_what_the_bundle_says(world: World) -> None:
@@ -135,6 +137,19 @@ def test_one_rollout_at_a_time_until_its_lease_runs_out(world: World) -> None:
     )
     with world.deployment().claimed():
         pass
+
+
+def test_what_a_rollout_that_died_has_left_is_cleared_away(world: World) -> None:
+    stable = world.server(0)
+    world.apply(stable, canary=world.server(1), canary_weight=50, salt="a", rollout="died")
+    place = Place(namespace=world.namespace, deployment=NAME)
+
+    assert out_of_line(world.deployment(), place, "1", stable.digest) != ()
+    assert reconcile(world.deployment(), place, stable, 45)
+
+    assert world.shares() == {"stable": (100, False)}
+    assert out_of_line(world.deployment(), place, "1", stable.digest) == ()
+    world.generation += 1
 
 
 def test_stopped_it_is_gone_and_remembers_what_served_last(world: World) -> None:

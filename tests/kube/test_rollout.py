@@ -186,8 +186,7 @@ def test_one_that_fails_is_taken_back_and_says_what_it_cost(scene: Scene) -> Non
     assert [pod["metadata"]["labels"]["churn-platform/track"] for pod in world.pods()] == ["stable"]
     assert not [answer for answer in customers.answers if answer[2] == "canary" and answer[0] > removed]
     assert {answer[1:] for answer in customers.failed()} <= {(500, "canary"), (500, None)}
-    assert "error" in outcome.reason
-    assert outcome.cost.failed > 0
+    assert 0 < outcome.cost.failed <= len(customers.failed())
     print(f"{outcome.reason}; {len(customers.failed())} of {len(customers.answers)} failed, {outcome.cost}")
 
 

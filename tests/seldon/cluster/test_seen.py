@@ -93,6 +93,17 @@ def ended(status: int, restarts: int = 0) -> dict[str, Any]:
     return {"lastState": last, "restartCount": restarts}
 
 
+def test_a_pod_is_gone_when_nothing_of_it_runs_though_its_node_still_lists_it() -> None:
+    running = pod(state={"running": {"startedAt": "2026-11-22T12:00:00Z"}})
+    leaving = {**running.body["metadata"], "deletionTimestamp": "2026-11-22T12:00:00Z"}
+    crashed = pod(ready=False, state={"waiting": {"reason": "CrashLoopBackOff"}})
+
+    assert not running.gone
+    assert not Pod({**running.body, "metadata": leaving}).gone
+    assert not crashed.gone  # it will be started again
+    assert Pod({**crashed.body, "metadata": leaving}).gone
+
+
 def test_a_refused_bundle_is_final_and_a_store_that_was_away_is_tried_again() -> None:
     assert "status 3 (Error): manifest.json: altered" in (pod(ready=False, **ended(3)).trouble or "")
     assert pod(ready=False, **ended(4, 1)).trouble is None
