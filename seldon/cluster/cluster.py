@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 log = get_logger(__name__)
 
 _LOOK_EVERY = 0.5
+_PASSES_WITHIN = 20.0
+"""Seconds after which what could pass by itself, such as an image that cannot be pulled, is taken to stay."""
 _NOT_OURS = "was made by somebody else; remove it, or choose another name in `deployment` of the settings"
 
 
@@ -78,7 +80,8 @@ class ClusterDeployment:
         servers = {track: observed_server(pods, track) for track in TRACKS}
         layout = layout_of(desired)
         up = all((seen := servers[track]) is not None and seen.ready for track in layout.tracks)
-        fault = found.failure or trouble(layout, pods)
+        wrong = trouble(layout, pods)
+        fault = found.failure or (wrong.says if wrong else None)
         if fault is None and found.live == desired.generation and not found.follows(layout):
             fault = "somebody has changed its predictors by hand; churn repair makes them as they should be"
         return Observed(
@@ -233,12 +236,15 @@ class ClusterDeployment:
     def _wait(self, desired: Desired, layout: Layout, deadline: float) -> None:
         """Return when nothing has been missing for `settle_seconds`: operator and ingress follow late."""
         settled: float | None = None
+        fine = time.monotonic()
         while True:
             found = self._require_mine(desired)
             pods = self._pods()
             wrong = trouble(layout, pods)
-            if wrong is not None:
-                raise DeploymentNotReady(f"{self._api.place}: {wrong}")
+            if wrong is None:
+                fine = time.monotonic()
+            elif wrong.final or time.monotonic() > fine + _PASSES_WITHIN:
+                raise DeploymentNotReady(f"{self._api.place}: {wrong.says}")
             lacks = tuple(missing(layout, found, pods, self._api.workloads(), self.settings.replicas))
             if lacks:
                 settled = None

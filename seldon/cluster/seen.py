@@ -15,11 +15,19 @@ from seldon.gateway.state import TRACKS, Desired, ObservedServer, Server, Track
 DESIRED, HISTORY, LIVE = f"{PREFIX}/desired", f"{PREFIX}/history", f"{PREFIX}/live"
 """Annotations: the wish, its history, and the newest generation that was live."""
 
-_HOPELESS = ("ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "CreateContainerConfigError")
+_STUCK = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "CreateContainerConfigError")
 _FINAL, _TRIES = (2, 3), 2
 """Statuses of a server that will end the same way again, and how often one may end otherwise."""
 
 _LONGEST_LINE = 400
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What keeps a pod from serving; `final` will be the same at the next attempt, all else may pass by itself."""
+
+    says: str
+    final: bool = False
 
 
 @dataclass(frozen=True)
@@ -143,21 +151,22 @@ class Pod:
         return datetime.fromisoformat(started.replace("Z", "+00:00")) if started else None
 
     @property
-    def trouble(self) -> str | None:
-        """What keeps it from serving, if that will not pass by itself."""
+    def trouble(self) -> Trouble | None:
+        """What keeps it from serving."""
         if self.leaving:
             return None
         waiting = (self._container.get("state") or {}).get("waiting") or {}
-        if waiting.get("reason") in _HOPELESS:
-            return f"pod {self.name}: {waiting['reason']}: {_short(waiting.get('message'))}"
+        if waiting.get("reason") in _STUCK:
+            return Trouble(f"pod {self.name}: {waiting['reason']}: {_short(waiting.get('message'))}")
         ended = (self._container.get("lastState") or {}).get("terminated") or (
             (self._container.get("state") or {}).get("terminated") or {}
         )
         status = ended.get("exitCode")
         if status and not self.ready and (status in _FINAL or self.restarts >= _TRIES):
-            return (
+            return Trouble(
                 f"pod {self.name}: its server ended with status {status} "
-                f"({ended.get('reason', 'no reason')}): {_short(ended.get('message'))}"
+                f"({ended.get('reason', 'no reason')}): {_short(ended.get('message'))}",
+                final=status in _FINAL,
             )
         return None
 
@@ -220,7 +229,7 @@ def missing(
             yield f"Deployment {name} is being rolled out"
 
 
-def trouble(layout: Layout, pods: Sequence[Pod]) -> str | None:
+def trouble(layout: Layout, pods: Sequence[Pod]) -> Trouble | None:
     """Return what keeps a pod of the layout from serving; one that has to go may be as broken as it likes."""
     wanted = [
         pod for pod in pods for track in layout.tracks if (pod.track, pod.server) == (track, layout.server(track))

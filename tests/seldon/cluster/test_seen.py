@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from seldon.cluster.layout import CONTAINER, SERVER, TRACK_LABEL, Layout, spec_of
-from seldon.cluster.seen import DESIRED, HISTORY, LIVE, Found, Pod, missing, observed_server, trouble
+from seldon.cluster.seen import DESIRED, HISTORY, LIVE, Found, Pod, Trouble, missing, observed_server, trouble
 from seldon.gateway.state import Server
 from tests.seldon.cluster.test_history import history, wish
 from tests.seldon.cluster.test_layout import CANARY, SETTINGS, STABLE
@@ -105,16 +105,22 @@ def test_a_pod_is_gone_when_nothing_of_it_runs_though_its_node_still_lists_it() 
 
 
 def test_a_refused_bundle_is_final_and_a_store_that_was_away_is_tried_again() -> None:
-    assert "status 3 (Error): manifest.json: altered" in (pod(ready=False, **ended(3)).trouble or "")
+    refused, away = pod(ready=False, **ended(3)).trouble, pod(ready=False, **ended(4, 2)).trouble
+
+    assert refused is not None
+    assert refused.final
+    assert "status 3 (Error): manifest.json: altered" in refused.says
     assert pod(ready=False, **ended(4, 1)).trouble is None
-    assert "status 4" in (pod(ready=False, **ended(4, 2)).trouble or "")
+    assert away is not None
+    assert not away.final
+    assert "status 4" in away.says
     assert pod(ready=True, **ended(137, 5)).trouble is None
 
 
-def test_an_image_that_cannot_be_had_is_trouble() -> None:
+def test_an_image_that_cannot_be_had_is_trouble_that_may_pass() -> None:
     waiting: dict[str, Any] = {"state": {"waiting": {"reason": "ImagePullBackOff", "message": "not found"}}}
 
-    assert pod(ready=False, **waiting).trouble == "pod stable-1: ImagePullBackOff: not found"
+    assert pod(ready=False, **waiting).trouble == Trouble("pod stable-1: ImagePullBackOff: not found")
 
 
 def test_a_pod_that_has_to_go_may_be_as_broken_as_it_likes() -> None:
