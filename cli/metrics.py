@@ -2,8 +2,6 @@
 
 import os
 import time
-from collections.abc import Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +12,6 @@ from cli.zen import prepare_zenml
 from stacks.environment import project_root
 
 if TYPE_CHECKING:
-    from churn.telemetry.catalogue import Verdict
     from churn.telemetry.server import Documents
 
 
@@ -48,23 +45,21 @@ def metrics(
 
 
 def _documents() -> "Documents":
+    from churn.monitoring.record import last_given
     from churn.telemetry.catalogue import METRICS
     from churn.telemetry.metric import CONTENT_TYPE, page
+    from stacks.environment import active_settings
     from steps.overview import overview
     from steps.telemetry import samples, targets
 
     began = time.monotonic()
     seen = overview()
-    taken = samples(seen, _verdicts(), utc_now(), time.monotonic() - began)
+    verdicts = last_given(active_settings().lake.url)
+    taken = samples(seen, verdicts, utc_now(), time.monotonic() - began)
     return {
         "/metrics": (CONTENT_TYPE, page(METRICS, taken)),
         "/targets": ("application/json", targets(seen.deployment)),
     }
-
-
-def _verdicts() -> "Mapping[Verdict, datetime]":
-    """Return when the monitor last gave each of its verdicts: none is kept yet."""
-    return {}
 
 
 def _serve(port: int, every: float) -> None:

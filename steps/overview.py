@@ -12,7 +12,7 @@ from churn.ledger.entry import Decision, Entry, Stage
 from churn.ledger.standing import standing
 from churn.monitoring.record import last_verdict
 from seldon.deployment import DeploymentNotReady
-from seldon.gateway.state import ObservedServer
+from seldon.gateway.state import LocalServer, ObservedServer
 from stacks.deployer import NoDeployer, active_deployment
 from stacks.environment import active_environment, active_settings
 from steps.registry import active_ledger, active_registry
@@ -48,7 +48,7 @@ class TrackState(Frozen):
     weight: int
     ready: bool
     restarts: int
-    port: int
+    port: int | None
 
 
 class DeploymentState(Frozen):
@@ -203,5 +203,5 @@ def _track(name: str, server: ObservedServer, weight: int) -> TrackState:
         weight=weight,
         ready=server.ready,
         restarts=server.restarts,
-        port=server.port,
+        port=server.port if isinstance(server, LocalServer) else None,
     )

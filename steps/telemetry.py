@@ -50,7 +50,7 @@ def targets(deployment: "DeploymentState | None") -> bytes:
     Ports change with every rollout, so that no file could name them.
     """
     here = deployment is not None and deployment.url is not None and urlsplit(deployment.url).hostname == "127.0.0.1"
-    servers = [f"127.0.0.1:{track.port}" for track in deployment.tracks] if deployment and here else []
+    servers = [f"127.0.0.1:{track.port}" for track in deployment.tracks if track.port] if deployment and here else []
     return json.dumps([{"targets": [server], "labels": {}} for server in servers]).encode()
 
 

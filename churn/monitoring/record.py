@@ -11,7 +11,7 @@ from churn.lake.files import local_or_url
 from churn.lake.table import Pinned, create_table, open_table
 from churn.monitoring.measurement import Known, MeasuredWindow, Measurement
 from churn.monitoring.quality import Quality
-from churn.monitoring.verdict import MonitorVerdict
+from churn.monitoring.verdict import MonitorDecision, MonitorVerdict
 
 TABLE = "monitoring"
 SCHEMA = pl.Schema(
@@ -55,6 +55,14 @@ def last_verdict(lake_url: str, at: datetime | None = None) -> MonitorVerdict | 
     then = rows if at is None else rows.filter(pl.col("at") <= at)
     found = then.sort("at").tail(1).collect()
     return MonitorVerdict.model_validate_json(found["document"][0]) if found.height else None
+
+
+def last_given(lake_url: str) -> dict[MonitorDecision, datetime]:
+    """Return when each decision was last given; those that never were are left out."""
+    rows = _rows(lake_url, "verdict")
+    if rows is None:
+        return {}
+    return dict(rows.group_by("decision").agg(pl.col("at").max()).collect().iter_rows())
 
 
 def keep(lake_url: str, measured: Measurement, verdict: MonitorVerdict) -> int:

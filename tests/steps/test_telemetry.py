@@ -47,6 +47,7 @@ FULL = Overview(
     ),
     versions=8,
     deployment=DEPLOYMENT,
+    verdict=None,
     ledger=LedgerHead(sequence=12, hash="0" * 64, at=NOON, decision="deployed"),
     decisions=(DecisionState(decision="registered", committed=8, last=NOON - HOUR),),
     disagreements=("one",),

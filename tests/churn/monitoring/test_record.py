@@ -7,7 +7,7 @@ from churn.lake.table import open_version
 from churn.monitoring.examination import Examination
 from churn.monitoring.judge import judge
 from churn.monitoring.measurement import Known, Measurement
-from churn.monitoring.record import TABLE, keep, known_before, last_verdict
+from churn.monitoring.record import TABLE, keep, known_before, last_given, last_verdict
 from tests.watched import SETTINGS, START, healthy, quality, watched
 
 
@@ -65,6 +65,7 @@ def test_the_verdict_of_the_past_is_the_one_that_stood_then(tmp_path: Path) -> N
     assert last_verdict(str(tmp_path), first.at - timedelta(hours=1)) is None
     assert then is not None
     assert now is not None
+    assert last_given(str(tmp_path)) == {"OK": then.at, "RETRAIN": now.at}
     assert (then.decision, now.decision) == ("OK", "RETRAIN")
 
 
