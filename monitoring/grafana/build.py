@@ -181,6 +181,14 @@ SERVING: Final = Dashboard(
             ),
         ),
         Panel(
+            "Customers by token",
+            (
+                Query("sum(increase(churn_customers_unknown_total[1h]))", "unknown, an hour"),
+                Query("sum(increase(churn_customer_snapshots_refused_total[1h]))", "snapshots refused, an hour"),
+            ),
+            says="Asked for by a token that the published snapshot does not know; snapshots that no server takes.",
+        ),
+        Panel(
             "Labels that came back",
             (Query("sum by (label) (rate(churn_feedback_truths_total[1h])) * 3600", "{{label}}"),),
             says="An hour, by /feedback.",
