@@ -18,9 +18,12 @@ _SLACK = timedelta(hours=2)
 
 def judge(found: Measurement, examined: Examination, settings: MonitoringSettings) -> MonitorVerdict:
     """Say what a measurement calls for; the gravest finding decides."""
-    findings = tuple(_findings(found, examined, settings))
+    of_windows = (*drift_findings(found, settings), *service_findings(found, settings.health))
+    findings = (_windows(found, settings), *of_windows, *_others(found, examined, settings))
     decision = max((finding.decision for finding in findings), key=ORDER.index)
-    decisive = [finding.says for finding in findings if finding.decision == decision and decision != "OK"]
+    decisive = [finding for finding in findings if finding.decision == decision and decision != "OK"]
+    # Without a window the findings about windows only repeat that there is none.
+    telling = [finding for finding in decisive if found.windows or finding not in of_windows] or decisive
     evidence = found.model_dump_json() + examined.model_dump_json()
     return MonitorVerdict(
         at=found.at,
@@ -28,7 +31,7 @@ def judge(found: Measurement, examined: Examination, settings: MonitoringSetting
         bundle_digest=found.bundle_digest,
         deployment=found.deployment,
         decision=decision,
-        reason="; ".join(decisive) or "nothing speaks against the model",
+        reason="; ".join(dict.fromkeys(finding.says for finding in telling)) or "nothing speaks against the model",
         window_end=found.windows[-1].end if found.windows else None,
         findings=findings,
         evidence_digest=hashlib.sha256(evidence.encode()).hexdigest(),
@@ -36,10 +39,7 @@ def judge(found: Measurement, examined: Examination, settings: MonitoringSetting
     )
 
 
-def _findings(found: Measurement, examined: Examination, settings: MonitoringSettings) -> Iterator[Finding]:
-    yield _windows(found, settings)
-    yield from drift_findings(found, settings)
-    yield from service_findings(found, settings.health)
+def _others(found: Measurement, examined: Examination, settings: MonitoringSettings) -> Iterator[Finding]:
     yield from data_findings(found, settings.health)
     yield from outcome_findings(found.quality, settings.quality)
     yield _examined(examined)

@@ -66,6 +66,18 @@ def test_what_is_missing_is_never_ok(missing: dict[str, object], named: FindingN
     assert named in said.blamed
 
 
+def test_before_the_first_window_the_reason_is_that_alone_unless_something_else_speaks() -> None:
+    waiting = verdict(healthy(drifts=healthy().drifts, windows=()))
+    late = verdict(
+        healthy(drifts=healthy().drifts, windows=(), data=healthy().data.model_copy(update={"newest_activity": None}))
+    )
+
+    assert waiting.decision == "WATCH"
+    assert waiting.reason.startswith("no window of version")
+    assert ";" not in waiting.reason
+    assert late.reason.startswith(f"{waiting.reason}; ")
+
+
 def test_unknown_errors_are_never_ok() -> None:
     assert verdict(watched([same] * 4, answers=None)).blamed == ("errors",)
     assert verdict(watched([same] * 4, answers=Answers(requests=3, failed=0))).blamed == ("errors",)
