@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from tests.monitoring.conftest import Tool
-from tests.telemetry import RULE_FILES, RULES, alerts, known_series, rules, series_in
+from tests.telemetry import RULE_FILES, RULES, alerts, known_series, recorded, rules, series_in
 
 CASES = sorted((RULES.parent / "tests").glob("*.yml"))
 
@@ -16,7 +16,7 @@ CASES = sorted((RULES.parent / "tests").glob("*.yml"))
 def expected() -> list[dict[str, Any]]:
     """What the unit tests of the alerts expect, one entry for each look."""
     documents = [yaml.safe_load(file.read_text(encoding="utf-8")) for file in CASES]
-    return [look for document in documents for case in document["tests"] for look in case["alert_rule_test"]]
+    return [look for document in documents for case in document["tests"] for look in case.get("alert_rule_test", [])]
 
 
 def test_promtool_understands_the_configuration_and_every_rule(promtool: Tool) -> None:
@@ -49,6 +49,13 @@ def test_every_alert_is_seen_firing_and_seen_silent() -> None:
 
     assert {look["alertname"] for look in expected() if look.get("exp_alerts")} == names
     assert {look["alertname"] for look in expected() if not look.get("exp_alerts")} == names
+
+
+def test_every_recorded_series_has_a_value_that_is_expected() -> None:
+    cases = (RULES.parent / "tests" / "recorded.yml").read_text(encoding="utf-8")
+    asked = {look["expr"].split()[0] for case in yaml.safe_load(cases)["tests"] for look in case["promql_expr_test"]}
+
+    assert asked == {rule["record"] for rule in recorded()}
 
 
 def test_every_alert_says_how_bad_it_is_what_it_is_and_where_to_read_on() -> None:
