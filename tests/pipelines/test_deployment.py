@@ -24,7 +24,9 @@ from seldon.gateway.local import LocalDeployment
 from seldon.rollout.drive import Rollout
 from stacks.deployer import active_deployment
 from stacks.environment import customers_folder, dbt_project
+from steps.overview import overview
 from steps.registry import active_ledger, active_registry
+from steps.telemetry import targets
 from tests.promoted import agreed, decisions, fresh_ledger, stands
 from tests.trained import Trained, configure, inside, output, register_again
 
@@ -213,6 +215,21 @@ def test_customers_are_answered_by_token_once_they_are_published(second: str, tr
     assert answer[0] == 200, answer
     assert answer[1]["meta"]["tags"]["version"] == second
     assert answer[1]["meta"]["tags"]["snapshot"]["version"] == features.features.version
+
+
+def test_prometheus_is_told_the_weights_and_finds_the_servers(second: str) -> None:
+    page = succeeds("metrics")
+    found = json.loads(targets(overview().deployment))
+
+    [server] = [target for group in found for target in group["targets"]]
+    connection = http.client.HTTPConnection(server, timeout=10)
+    connection.request("GET", "/metrics")
+    served = connection.getresponse().read().decode()
+    connection.close()
+    labels = f'{{deployment="churn/pipelines",track="stable",version="{second}"}}'
+    assert f"churn_deployment_weight_ratio{labels} 1.0" in page
+    assert f"churn_deployment_ready{labels} 1.0" in page
+    assert f'track="stable",version="{second}"}} 1.0' in served
 
 
 def test_while_a_rollout_runs_nothing_else_changes_the_deployment(second: str) -> None:
