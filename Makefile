@@ -31,7 +31,7 @@ demo-clean: ## Stop what the demo started and remove what it made
 	@rm -rf .churn .zen
 
 test: setup .venv-serving/.ready ## Run the tests, two at a time
-	@$(BIN)/pytest -n 2 --dist loadfile -m "not slow and not spark and not stock and not kube" $(ARGS)
+	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow and not spark and not stock and not kube" $(ARGS)
 
 test-slow: setup .venv-serving/.ready ## Run the long suites: crashes at random points, simulated years
 	@$(BIN)/pytest -m slow $(ARGS)

@@ -14,6 +14,7 @@ from stacks.environment import project_root
 
 if TYPE_CHECKING:
     from churn.ingestion.report import IngestReport
+    from churn.sources.source import Source
     from cli.demo_models import Models
     from cli.demo_promotion import Promoted
     from cli.demo_serving import Deployed, Drilled
@@ -73,6 +74,7 @@ class Story:
 
 def _run(settings: Settings, root: Path, name: str, data: Path | None, hours: int, *, ask: bool) -> None:
     from churn.log import configure_logging
+    from churn.sources.registry import open_source
     from cli.demo_models import print_models
     from cli.demo_promotion import print_promoted
     from cli.demo_serving import print_deployed, print_drilled
@@ -82,10 +84,11 @@ def _run(settings: Settings, root: Path, name: str, data: Path | None, hours: in
 
     if data and name != "mapped":
         os.environ["CHURN_DATA"] = str(data.resolve())
+    source = open_source(name, data if name == "mapped" else None)
     unshown = ["alert", "rolled_back"] if ask else ["alert", "rolled_back", "approval_needed"]
     configure_logging(json=False, level="warning", file=log_file(root), unshown=unshown)
     prepare_zenml(root, verbosity="CRITICAL")
-    story = _tell(settings, root, name, data, hours, ask=ask)
+    story = _tell(settings, root, source, hours, ask=ask)
     print_summary(settings, root, source=name, rows=story.rows, reports=story.reports)
     print_models(story.models)
     for reason in story.why_again:
@@ -101,9 +104,8 @@ def _run(settings: Settings, root: Path, name: str, data: Path | None, hours: in
     print_places(settings, root, cards, story.promoted, story.deployed, story.drilled, story.watch)
 
 
-def _tell(settings: Settings, root: Path, name: str, data: Path | None, hours: int, *, ask: bool) -> Story:
+def _tell(settings: Settings, root: Path, source: "Source", hours: int, *, ask: bool) -> Story:
     """Two models in a row, the second when one more label window is known, or as much as the set has to spare."""
-    from churn.sources.registry import open_source
     from cli.demo_data import Uploads, extent, open_vault, prepare_stack
     from cli.demo_models import reasons_to_train
     from cli.demo_serving import take_a_failing_canary_back
@@ -111,7 +113,6 @@ def _tell(settings: Settings, root: Path, name: str, data: Path | None, hours: i
     from cli.demo_watch import score_and_watch
     from cli.zen import alone_with_store
 
-    source = open_source(name, data if name == "mapped" else None)
     uploads = Uploads(settings, root, source)
     with shown_stages() as stages:
         with stages.stage("ZenML: store, repository and stack dev"), alone_with_store(root):

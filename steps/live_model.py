@@ -90,6 +90,8 @@ def _gateway() -> Callable[[Window], Answers | None]:
             log.warning("gateway_cannot_tell", reason=str(error))
             return None
         stable = asked.filter(pl.col("at").is_between(*window, closed="left"), ~pl.col("canary"))
+        if "refused" in stable.columns:  # what a caller asked wrongly says nothing about the model
+            stable = stable.filter(~pl.col("refused"))
         return Answers(requests=stable.height, failed=int(stable["failed"].sum()))
 
     return answers

@@ -121,7 +121,7 @@ def overview(at: datetime | None = None) -> Overview:
     stands = standing(entries)
     found: tuple[str, ...] = ()
     if at is None:
-        found = (*disagreements(stands, active_registry().observe(active_ledger())), *unserved())
+        found = (*disagreements(stands, active_registry().observe(active_ledger())), *_unserved())
     last = entries[-1] if entries else None
     return Overview(
         environment=active_environment(),
@@ -174,12 +174,22 @@ def _decisions(entries: Sequence[Entry]) -> tuple[DecisionState, ...]:
     )
 
 
+def _unserved() -> tuple[str, ...]:
+    try:
+        return unserved()
+    except DeploymentNotReady as error:
+        return (str(error),)
+
+
 def _deployment() -> DeploymentState | None:
     try:
         place, deployment = active_deployment()
     except NoDeployer:
         return None
-    observed, desired = deployment.observe(), deployment.desired()
+    try:
+        observed, desired = deployment.observe(), deployment.desired()
+    except DeploymentNotReady as error:
+        return DeploymentState(name=str(place), url=None, tracks=(), fault=str(error))
     if observed is None:
         return DeploymentState(name=str(place), url=None, tracks=(), fault=None)
     weight = desired.canary_weight if desired else 0

@@ -15,11 +15,13 @@ from stacks.deployer import active_deployer, active_deployment
 from stacks.environment import active_settings
 from steps.plan_rollout import opened
 from steps.registry import active_ledger, active_registry
-from steps.rollout_end import enter_cut_short
+from steps.rollout_end import end_cut_short
 
 
 def roll_back(to: str | None) -> str:
-    """Serve a former version again and enter it; while a rollout runs, and none is named, only its canary goes.
+    """Serve a former version again and enter it; where none is named and there is a canary, only that goes.
+
+    So it is while a rollout runs, and after one that was killed.
 
     Args:
         to: the version; the last healthy one when not given.
@@ -36,7 +38,9 @@ def roll_back(to: str | None) -> str:
     patience = active_settings().deployment.ready_seconds
     try:
         with deployment.claimed():
-            enter_cut_short(deployment)
+            ended = end_cut_short(deployment, patience)
+            if ended is not None and to is None:
+                return ended
             return _to_former(deployment, place, to, patience, Client().active_user.name, {}, None)
     except RolloutRuns:
         if to is not None:
@@ -60,6 +64,7 @@ def roll_back_because(to: str, *, why: str, evidence_digest: str) -> str:
     place, deployment = active_deployment()
     with deployment.claimed():
         timeout = active_settings().deployment.ready_seconds
+        end_cut_short(deployment, timeout)
         return _to_former(deployment, place, to, timeout, "churn", {"why": why}, evidence_digest)
 
 

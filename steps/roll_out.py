@@ -23,7 +23,7 @@ from stacks.deployer import active_deployer
 from steps.guard import failing_closed
 from steps.held_back import held_back
 from steps.registry import active_ledger, active_registry
-from steps.rollout_end import cost, enter_cut_short, enter_end, facts_of
+from steps.rollout_end import cost, end_cut_short, enter_end, facts_of, is_entered
 
 
 @step(enable_cache=False, output_materializers={"rollout": OutcomeMaterializer})
@@ -41,14 +41,17 @@ def roll_out(plan: RolloutPlan) -> Annotated[RolloutOutcome, "rollout"]:
         deployment = deployer.deployment(plan.place, bundle_scores({candidate.digest: deployer.bundle(candidate)}))
         rollout = Rollout(deployment, plan, cost=lambda began: cost(deployer, plan, began), watch=watchers.tell)
         with deployment.claimed():
-            enter_cut_short(deployment)
+            end_cut_short(deployment, plan.ready_seconds)
             _require_approval(approval_of(active_ledger().entries(), candidate.version).sequence, plan)
+            late: list[BaseException] = []
             with _entered_when_cut_short(plan, rollout):
                 outcome = rollout.run()
                 if outcome.ending == "passed":
-                    rollout.finish(lambda: _set_production(plan, outcome))
+                    rollout.finish(lambda: late.extend(_set_production(plan, outcome)))
         if outcome.ending == "passed":
             deployer.show(plan.place, active_registry().model, plan.candidate.version)
+            if late:
+                raise late[0]
         else:
             enter_end(plan, outcome)
             send_alerts([_alert(plan, outcome)], source=source)
@@ -68,24 +71,30 @@ def _entered_when_cut_short(plan: RolloutPlan, rollout: Rollout) -> Iterator[Non
         raise
 
 
-def _set_production(plan: RolloutPlan, outcome: RolloutOutcome) -> None:
-    ledger, registry = active_ledger(), active_registry()
-    deployed = change_stage(
-        ledger,
-        registry,
-        Draft(
-            decision="deployed",
-            phase="intent",
-            actor=Client().active_user.name,
-            version=plan.candidate.version,
-            stage="production",
-            bundle_digest=plan.candidate.digest,
-            evidence_digest=outcome.digest,
-            facts=facts_of(plan, outcome),
-        ),
-        lambda entries, now: _require_approval(approval_of(entries, plan.candidate.version).sequence, plan),
-    )
-    registry.note(deployed)
+def _set_production(plan: RolloutPlan, outcome: RolloutOutcome) -> Iterator[BaseException]:
+    """Enter the version as production; gives what went wrong once the ledger has it, when there is only forward."""
+    try:
+        deployed = change_stage(
+            active_ledger(),
+            active_registry(),
+            Draft(
+                decision="deployed",
+                phase="intent",
+                actor=Client().active_user.name,
+                version=plan.candidate.version,
+                stage="production",
+                bundle_digest=plan.candidate.digest,
+                evidence_digest=outcome.digest,
+                facts=facts_of(plan, outcome),
+            ),
+            lambda entries, now: _require_approval(approval_of(entries, plan.candidate.version).sequence, plan),
+        )
+        active_registry().note(deployed)
+    except BaseException as error:
+        with held_back():
+            if not is_entered(plan):
+                raise
+        yield error
 
 
 def _require_approval(found: int, plan: RolloutPlan) -> None:

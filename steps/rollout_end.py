@@ -9,11 +9,13 @@ from zenml.client import Client
 from churn.bundle.bundle import open_bundle
 from churn.ledger.changes import change_stage
 from churn.ledger.entry import Draft
+from churn.ledger.standing import standing
 from churn.log import get_logger
 from seldon.deployment import Deployment
 from seldon.gateway.prediction_log import bundle_scores
 from seldon.rollout.outcome import Cost, RolloutOutcome, cost_of
 from seldon.rollout.plan import RolloutPlan
+from seldon.rollout.reconcile import reconcile
 from stacks.deployer import SeldonDeployer, active_deployer
 from steps.registry import active_ledger, active_registry
 
@@ -22,17 +24,26 @@ log = get_logger(__name__)
 _ENDS: Final = ("deployed", "rolled_back")
 
 
-def enter_cut_short(deployment: Deployment) -> None:
-    """Enter the end of a rollout that was killed, before what it left behind is cleared away.
+def end_cut_short(deployment: Deployment, timeout: float) -> str | None:
+    """Take away what a rollout that was killed has left, then enter its end; the caller holds the claim.
 
-    One that had entered its own end is left alone, and so is a drill, of which the ledger knows nothing.
+    One that had entered its own end is left alone, and so is a drill, of which the ledger knows nothing. The canary
+    goes first: nothing that is only written down may keep it among customers.
+
+    Returns:
+        What was done, in words; None where nothing was left.
+
+    Raises:
+        DeploymentNotReady: what was stable cannot be served.
     """
     desired = deployment.desired()
     plan = _plan_of(desired.rollout) if desired and desired.canary and desired.rollout else None
-    if plan is None or any(
-        entry.decision in _ENDS and entry.facts.get("run") == plan.rollout for entry in active_ledger().entries()
-    ):
-        return
+    if desired is None or plan is None or _has_ended(plan):
+        return None
+    if desired.stable is None:
+        deployment.stop()
+    else:
+        reconcile(deployment, plan.place, desired.stable, timeout)
     began = _utc(Client().get_pipeline_run(plan.rollout).created)
     outcome = RolloutOutcome(
         version=plan.candidate.version,
@@ -42,11 +53,24 @@ def enter_cut_short(deployment: Deployment) -> None:
         reason="the process that rolled it out was killed",
         began=began,
         ended=datetime.now(UTC),
-        cost=cost(active_deployer(), plan, began),
+        cost=_known_cost(plan, began),
         verdicts=(),
         history=(),
     )
     enter_end(plan, outcome)
+    return f"the canary, version {plan.candidate.version}, was left by a rollout that was killed, and is gone"
+
+
+def is_entered(plan: RolloutPlan) -> bool:
+    """Tell whether the ledger has a rollout's version in production, or will have it: an open intent goes forward."""
+    entries = active_ledger().entries()
+    open_ones = {entry.sequence for entry in standing(entries).unfinished}
+    return any(
+        entry.decision == "deployed"
+        and entry.facts.get("run") == plan.rollout
+        and (entry.phase == "committed" or entry.sequence in open_ones)
+        for entry in entries
+    )
 
 
 def enter_end(plan: RolloutPlan, outcome: RolloutOutcome) -> None:
@@ -91,6 +115,20 @@ def cost(deployer: SeldonDeployer, plan: RolloutPlan, began: datetime) -> Cost:
     as_stable = deployer.deployment(plan.place, lambda _, features: scores(stable.digest, features))
     threshold = open_bundle(folder, stable.digest).manifest.threshold
     return cost_of(as_stable.requests(began), threshold)
+
+
+def _has_ended(plan: RolloutPlan) -> bool:
+    entries = active_ledger().entries()
+    return any(entry.decision in _ENDS and entry.facts.get("run") == plan.rollout for entry in entries)
+
+
+def _known_cost(plan: RolloutPlan, began: datetime) -> Cost:
+    """Return the cost as far as it can be told: logs and bundles may be what the kill has damaged."""
+    try:
+        return cost(active_deployer(), plan, began)
+    except Exception as error:
+        log.warning("cost_unknown", rollout=plan.rollout, error=type(error).__name__)
+        return Cost()
 
 
 def _plan_of(rollout: str) -> RolloutPlan | None:

@@ -6,7 +6,7 @@ from stacks.deployer import NoDeployer, active_deployer, active_deployment
 from stacks.environment import active_settings
 from steps.plan_rollout import opened
 from steps.registry import active_ledger, active_registry
-from steps.rollout_end import enter_cut_short
+from steps.rollout_end import end_cut_short
 
 
 def unserved() -> tuple[str, ...]:
@@ -33,7 +33,7 @@ def serve_production() -> str | None:
     """
     place, deployment = active_deployment()
     with deployment.claimed():
-        enter_cut_short(deployment)
+        end_cut_short(deployment, active_settings().deployment.ready_seconds)
         now = standing(active_ledger().entries())
         version = now.holder("production")
         if version is None:

@@ -24,6 +24,8 @@ NOT_FOR_TESTS = (
     *("MAKEFLAGS", "MAKELEVEL", "MFLAGS"),  # `make test` leaves them, and a make inside a test would obey
 )
 
+LONGEST = ("test_demo.py", "test_readme.py")
+
 _zenml_home = pytest.StashKey[tempfile.TemporaryDirectory[str]]()
 
 
@@ -36,6 +38,11 @@ def pytest_configure(config: pytest.Config) -> None:
     hypothesis.settings.register_profile("local", deadline=None, max_examples=50)
     hypothesis.settings.register_profile("ci", parent=hypothesis.settings.get_profile("local"), derandomize=True)
     hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take minutes: what begins last should not be what ends last."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

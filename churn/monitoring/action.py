@@ -81,6 +81,8 @@ def _no_rollback(
         says = f"the last rollback was at {recent[-1].at:%Y-%m-%d %H:%M} UTC, and a second one helps seldom"
         return Deed(kind="asked", says=says)
     causes = {finding.name for finding in verdict.findings if finding.decision == "ROLLBACK"}
+    if causes == {"previous"} and settings.on_loss == "ask":
+        return Deed(kind="asked", says="a loss alone, and monitoring.on_loss is ask")
     shared = [name for name in broken_inputs(found) if name in found.former_inputs]
     if causes == {"inputs"} and len(shared) == len(broken_inputs(found)):
         says = f"version {found.former} takes {', '.join(shared[:5])} as well: mend where they come from"

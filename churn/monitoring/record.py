@@ -66,7 +66,7 @@ def last_given(lake_url: str) -> dict[MonitorDecision, datetime]:
 
 
 def keep(lake_url: str, measured: Measurement, verdict: MonitorVerdict) -> int:
-    """Enter what is new: a window of a version once, its outcomes once a day, and one verdict about it an hour.
+    """Enter what is new: a window of a version once, its outcomes once a day, and each decision about it once an hour.
 
     Returns:
         How many rows were entered: a second run in the same hour enters none.
@@ -79,7 +79,7 @@ def keep(lake_url: str, measured: Measurement, verdict: MonitorVerdict) -> int:
     about = f"{measured.deployment}:{measured.version}:{measured.bundle_digest}:{measured.live_since.isoformat()}"
     hour = verdict.at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
     rows = {f"window:{about}:{one.start.isoformat()}": _row(measured, "window", one) for one in measured.windows}
-    rows[f"verdict:{about}:{hour.isoformat()}"] = _verdict_row(measured, verdict)
+    rows[f"verdict:{about}:{hour.isoformat()}:{verdict.decision}"] = _verdict_row(measured, verdict)
     if (quality := measured.quality) is not None:
         rows[f"outcomes:{about}:{quality.until.isoformat()}"] = _row(measured, "outcomes", quality)
     for _ in range(_ATTEMPTS):

@@ -79,6 +79,10 @@ class MonitoringSettings(Frozen):
         default=1, ge=0, le=48, description="hours after a window's end that ingestion must have read through as well"
     )
     on_rollback: Answer = Field(default="act", description="act: ROLLBACK rolls back; ask: a person is told")
+    on_loss: Answer = Field(
+        default="ask",
+        description="the same where a loss is the only cause: a customer whom a contact saved looks like a wasted one",
+    )
     on_retrain: Answer = Field(default="act", description="act: RETRAIN is entered for training; ask: a person is told")
     rollback_pause_hours: float = Field(
         default=24, ge=0, description="hours after a rollback in which another one is left to a person"

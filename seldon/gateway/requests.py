@@ -44,7 +44,7 @@ def requests(
     awaited = both.filter(due & pl.col("score").is_null() & (pl.col("at") > now - within))
     if awaited.height:
         both = both.filter(pl.col("at") < awaited["at"].min())
-    return both.select(REQUESTS.names())
+    return both.select(*REQUESTS.names(), pl.col("refused").fill_null(False))
 
 
 def _copies(asked: pl.DataFrame, records: pl.DataFrame) -> pl.DataFrame:
@@ -71,6 +71,7 @@ def _access(folder: DeploymentFolder, since: datetime) -> pl.DataFrame:
             canary=canary,
             weight=pl.col("weight") / 100,
             failed=~good.fill_null(False),
+            refused=(pl.col("code").is_between(400, 499) & (pl.col("code") != 429)).fill_null(False),
             seconds=pl.col("microseconds") / 1e6,
         )
         .sort("at", maintain_order=True)

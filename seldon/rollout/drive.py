@@ -229,7 +229,11 @@ class Rollout:
         return self.cost(began)
 
     def withdraw(self, reason: str) -> None:
-        """Take the candidate away: at once, and not by a weight of nought."""
+        """Take the candidate away: at once, and not by a weight of nought; another rollout's is left alone."""
+        desired = self.deployment.desired()
+        if desired is not None and desired.rollout not in (None, self.plan.rollout):
+            log.warning("not_taken_back", deployment=self._name, rollout=self.plan.rollout, runs=desired.rollout)
+            return
         self._generation = None  # it goes, whoever changed what meanwhile
         log.warning("rolled_back", deployment=self._name, version=self.plan.candidate.version, reason=reason)
         if self.plan.stable is None:

@@ -213,7 +213,7 @@ def test_the_demo_serves_its_model_and_takes_a_failing_canary_back_unnoticed(dem
     asked = shlex.split(next(line for line in demo.stdout.splitlines() if line.startswith("ask it ")))[2:]
     answer = subprocess.run([*asked, "-i"], capture_output=True, text=True, timeout=20, check=True).stdout
     assert "x-churn-track: stable" in answer
-    assert json.loads(answer.rpartition("\r\n\r\n")[2])["data"]["names"] == ["stay", "churn"]
+    assert json.loads(answer.rpartition("\n\n")[2])["data"]["names"] == ["stay", "churn"]
 
 
 def test_the_demo_ends_with_whom_to_contact_and_what_the_monitoring_says(demo: Demo) -> None:

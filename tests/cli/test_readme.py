@@ -107,4 +107,8 @@ def test_every_command_of_the_readme_does_what_it_says(
     assert "69,404" in said["churn snapshot"]
     assert said["churn reproduce 1"].count("equal") == 3
     # What was replayed is history: said once, by the first of the two runs, and alarming nobody.
-    assert [(line["kind"], line["log_level"]) for line in lines if line["event"] == "alert"] == [("history", "info")]
+    # The model has just gone live, so nobody has watched it yet.
+    assert [(line["kind"], line["log_level"]) for line in lines if line["event"] == "alert"] == [
+        ("history", "info"),
+        ("model_watch", "warning"),
+    ]

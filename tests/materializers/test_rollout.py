@@ -74,8 +74,8 @@ def test_an_outcome_comes_back_as_it_was_with_its_page(ended: RolloutOutcome, pl
 
 
 def test_a_plan_comes_back_as_it_was_with_its_page(place: str, tmp_path: Path) -> None:
-    stable = Server(version="7", digest="a" * 64, bundle=tmp_path)
-    for plan in (plan_of(Server(version="8", digest="b" * 64, bundle=tmp_path), of) for of in (stable, None)):
+    stable = Server(version="7", digest="a" * 64, bundle=str(tmp_path))
+    for plan in (plan_of(Server(version="8", digest="b" * 64, bundle=str(tmp_path)), of) for of in (stable, None)):
         materializer = PlanMaterializer(uri=place)
         materializer.save(plan)
         [(page, _)] = materializer.save_visualizations(plan).items()

@@ -13,13 +13,15 @@ import pytest
 import yaml
 from zenml.client import Client
 from zenml.models import PipelineRunResponse
-from zenml.utils.source_utils import set_custom_source_root
 
 from churn.landing.zone import LandingZone
 from churn.settings import Settings, load_settings
 from stacks.register import register_stack
+from tests.sources import let_steps_be_imported
 from vault.datakey import EMBEDDED_STATE
 from vault.server import stop_server
+
+let_steps_be_imported()
 
 
 @dataclass
@@ -57,7 +59,6 @@ def project(project_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
     with pytest.MonkeyPatch.context() as patch, _webhook(made) as url, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what ZenML imports for its store announces removals in Python 3.13
         patch.setenv("CHURN_ROOT", str(root))
-        set_custom_source_root(str(project_root))
         _register(root, url)
         patch.setenv("ZENML_ACTIVE_STACK_ID", str(Client().get_stack("pipelines").id))
         yield made

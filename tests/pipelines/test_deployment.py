@@ -338,8 +338,9 @@ def test_a_rollout_that_is_stopped_is_entered_and_uses_up_its_approval(
     assert "no approval is left" in again.output.replace("\n", " ")
 
 
-def test_a_rollout_that_was_killed_is_entered_by_the_next_command(
-    second: str, trained: Trained, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("command", ["deploy", "rollback", pytest.param("repair", marks=pytest.mark.slow)])
+def test_what_a_killed_rollout_left_goes_and_is_entered_by_the_next_command(
+    second: str, trained: Trained, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
     stood, version = stands().holder("production"), register_again(trained).models[0].version
     assert stood is not None
@@ -359,15 +360,38 @@ def test_a_rollout_that_was_killed_is_entered_by_the_next_command(
     assert desired is not None
     assert desired.canary is not None
 
-    succeeds("repair")
-    succeeds("repair")
+    result = churn(command, *([version] if command == "deploy" else []))
+    again = churn("status")
 
+    assert result.exit_code == (1 if command == "deploy" else 0), result.output
+    assert again.exit_code == 0, again.output
     in_production(stood)
     entered = active_ledger().entries()[before:]
     assert [(one.decision, one.version, one.facts["ending"]) for one in entered] == [
         ("rolled_back", version, "cut_short")
     ]
     assert entered[0].facts["run"] == desired.rollout
+
+
+def test_production_that_is_entered_when_something_fails_goes_forward(
+    second: str, trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = register_again(trained).models[0].version
+    approve(version)
+
+    def fails(*_: object) -> None:
+        raise ConnectionError("away")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(active_registry()), "note", fails)
+        result = churn("deploy", version)
+
+    assert result.exit_code == 1
+    assert answering() == version
+    assert stands().holder("production") == version
+    assert active_ledger().entries()[-1].decision == "deployed"
+    succeeds("repair")
+    in_production(version)
 
 
 def test_a_version_that_is_merely_slow_may_be_approved_again(second: str, trained: Trained) -> None:

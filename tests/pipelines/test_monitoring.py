@@ -40,6 +40,7 @@ pytestmark = [
 ]
 LIVE = datetime(1998, 2, 1, tzinfo=UTC)
 SETTINGS: dict[str, object] = {
+    "on_loss": "act",
     "window_hours": 6,
     "settle_hours": 0,
     "retrain_importance": 0,

@@ -79,6 +79,7 @@ def test_a_request_is_one_row_with_what_the_server_wrote_down(logs: Logs) -> Non
             "score": 0.75,
             "contacted": True,
             "expected_score": 1.0,
+            "refused": False,
         }
     ]
 

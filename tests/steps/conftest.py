@@ -1,0 +1,3 @@
+from tests.sources import let_steps_be_imported
+
+let_steps_be_imported()
