@@ -100,7 +100,8 @@ def test_a_canary_that_turns_bad_among_customers_is_taken_back_and_costs_them_no
     assert reason in outcome.reason
     taken_back(scene, outcome, stable, customers)
     answered = sum(track == "canary" for _, track in customers.replies)
-    assert outcome.cost.requests >= answered > 0
+    under_way = 2 if fault["kind"] == "slow" else 0  # two clients' last answers, which may come after the cost was told
+    assert outcome.cost.requests + under_way >= answered > 0
     assert outcome.cost.customers == outcome.cost.requests
     assert (outcome.cost.failed > 0) == (fault["kind"] == "errors")
 
