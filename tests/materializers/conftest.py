@@ -1,12 +1,31 @@
+import shutil
+import warnings
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+from zenml.client import Client
 
 from churn.ingestion.alert import Alert
 from churn.ingestion.report import Counts, IngestReport, ObjectReport, SchemaDifference, StreamReport
+from tests.sources import let_steps_be_imported
+
+let_steps_be_imported()
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MARKUP = "<script>alert(1)</script>"
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[str]:
+    """A folder in the artifact store."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what ZenML imports for its store announces removals in Python 3.13
+        folder = Path(Client().active_stack.artifact_store.path) / tmp_path.name
+    folder.mkdir(parents=True)
+    yield str(folder)
+    shutil.rmtree(folder)
 
 
 def landed(number: int) -> ObjectReport:

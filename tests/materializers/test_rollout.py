@@ -1,11 +1,7 @@
-import shutil
-import warnings
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from zenml.client import Client
 from zenml.enums import VisualizationType
 
 from churn.rollout.history import look_of
@@ -18,17 +14,6 @@ from tests.rollout import START, judged, traffic
 from tests.seldon.rollout.conftest import plan_of
 
 REASON = "its scores <b>differ</b>"
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Iterator[str]:
-    """A folder in the artifact store."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what ZenML imports for its store announces removals in Python 3.13
-        folder = Path(Client().active_stack.artifact_store.path) / tmp_path.name
-    folder.mkdir(parents=True)
-    yield str(folder)
-    shutil.rmtree(folder)
 
 
 def outcome(*verdicts: RolloutVerdict) -> RolloutOutcome:

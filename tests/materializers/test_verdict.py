@@ -1,10 +1,6 @@
-import shutil
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from zenml.client import Client
 from zenml.enums import VisualizationType
 
 from churn.promotion.evidence import Evidence
@@ -13,17 +9,6 @@ from churn.promotion.judgement import Judgement
 from churn.promotion.settings import PromotionSettings
 from materializers.verdict import JudgementMaterializer
 from tests.evidence import changed, first_evidence, good_evidence
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Iterator[str]:
-    """A folder in the artifact store."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what ZenML imports for its store announces removals in Python 3.13
-        folder = Path(Client().active_stack.artifact_store.path) / tmp_path.name
-    folder.mkdir(parents=True)
-    yield str(folder)
-    shutil.rmtree(folder)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 import polars as pl
 import pytest
 
+from churn.evaluation.bootstrap import Estimate
 from churn.ledger.entry import Draft, Entry
 from churn.monitoring.action import Deed, call_for_training, left_to_a_person
 from churn.monitoring.examination import Examination
@@ -11,7 +12,7 @@ from churn.monitoring.judge import judge
 from churn.monitoring.measurement import Measurement
 from churn.monitoring.settings import MonitoringSettings
 from churn.monitoring.verdict import MonitorVerdict
-from tests.watched import SETTINGS, START, healthy, watched
+from tests.watched import SETTINGS, START, healthy, quality, watched
 
 
 def entries(*drafts: tuple[Draft, datetime]) -> tuple[Entry, ...]:
@@ -78,6 +79,19 @@ def test_what_is_left_to_a_person_says_why(deed: Deed | None, words: str) -> Non
     assert deed is not None
     assert deed.kind == "asked"
     assert words in deed.says
+
+
+def test_a_loss_alone_is_left_to_a_person_unless_it_may_act() -> None:
+    lost = healthy(quality=quality(over=Estimate(value=-1, low=-2, high=-0.1)))
+    also_failing = lost.model_copy(update={"windows": BROKEN.windows, "former_inputs": ("plan",)})
+
+    asked = left(lost)
+
+    assert said(lost).decision == "ROLLBACK"
+    assert asked is not None
+    assert (asked.kind, asked.says) == ("asked", "a loss alone, and monitoring.on_loss is ask")
+    assert left(lost, settings=SETTINGS.model_copy(update={"on_loss": "act"})) is None
+    assert left(also_failing) is None
 
 
 def test_training_is_called_for_once_until_the_next_training() -> None:

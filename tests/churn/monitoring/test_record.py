@@ -44,6 +44,19 @@ def test_a_window_is_entered_once_and_a_verdict_once_an_hour(tmp_path: Path) -> 
     assert rows.filter(kind="window").height == 4
 
 
+def test_another_decision_within_the_hour_is_entered_too(tmp_path: Path) -> None:
+    found = healthy()
+    kept(tmp_path, found)
+    failing = found.model_copy(
+        update={"at": found.at + timedelta(minutes=5), "data": found.data.model_copy(update={"newest_activity": None})}
+    )
+
+    assert kept(tmp_path, failing) == 1
+    newest = last_verdict(str(tmp_path))
+    assert newest is not None
+    assert (newest.decision, newest.at) == ("WATCH", failing.at)
+
+
 def test_windows_of_another_version_or_an_earlier_life_are_not_taken_up(tmp_path: Path) -> None:
     found = healthy()
     kept(tmp_path, found)

@@ -106,6 +106,17 @@ def test_whatever_the_assigned_track_did_not_answer_well_at_once_is_a_failure(lo
     assert frame["canary"].to_list() == [True]
 
 
+@pytest.mark.parametrize(("code", "refused"), [(200, False), (400, True), (404, True), (429, False), (500, False)])
+def test_what_a_caller_asked_wrongly_is_told_from_what_the_server_did_wrong(
+    logs: Logs, code: int, refused: bool
+) -> None:
+    logs.access(logs.line("a", 1, code=code))
+    if code == 200:
+        logs.predictions(logs.record("a"))
+
+    assert logs.read()["refused"].to_list() == [refused]
+
+
 def test_a_request_whose_record_is_on_its_way_holds_back_all_that_came_after_it(logs: Logs) -> None:
     logs.access(logs.line("a", 1), logs.line("b", 2), logs.line("c", 3, "canary", code=503, track=None))
     logs.predictions(logs.record("a"))

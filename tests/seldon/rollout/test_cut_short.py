@@ -159,6 +159,26 @@ def test_a_rollout_whose_deployment_somebody_else_changes_gives_up(scene: Scene,
     none_failed(customers)
 
 
+def test_a_rollout_that_another_one_has_overtaken_leaves_it_alone(scene: Scene, customers: Customers) -> None:
+    stable, other = scene.stable, scene.version()
+    assert stable is not None
+
+    def overtake() -> None:
+        desired = scene.deployment.desired()
+        assert desired is not None
+        scene.deployment.apply(replaced(desired, stable=other, canary=None, canary_weight=0, rollout="another"))
+
+    try:
+        with once("50 %", overtake) as do:
+            outcome = scene.run(scene.version(), do=do)
+
+        assert outcome.ending == "failed"
+        scene.serves_alone(other)
+        none_failed(customers)
+    finally:
+        reconcile(scene.deployment, PLACE, stable, 30.0)
+
+
 def test_a_candidate_that_was_taken_away_at_the_last_moment_is_not_entered(scene: Scene, customers: Customers) -> None:
     stable, entered = scene.stable, []
     assert stable is not None
