@@ -6,7 +6,7 @@ import os
 import re
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
@@ -115,6 +115,24 @@ def removals(files: pl.DataFrame, *, data_change: bool = False) -> list[RemoveAc
     at = time.time_ns() // 1_000_000
     paths = files["path"] if files.height else ()
     return [RemoveAction(path=path, deletion_timestamp=at, data_change=data_change) for path in paths]
+
+
+def listed(actions: Sequence[AddAction | RemoveAction], partition_by: str | None) -> pl.DataFrame:
+    """Return the files that a commit adds, as the table it makes lists them: `path`, `size`, `rows`, `date`."""
+    return pl.DataFrame(
+        [
+            (
+                action.path,
+                action.size,
+                json.loads(action.stats)["numRecords"],
+                date.fromisoformat(str(action.partition_values[partition_by])) if partition_by else None,
+            )
+            for action in actions
+            if isinstance(action, AddAction)
+        ],
+        schema={"path": pl.String, "size": pl.Int64, "rows": pl.Int64, "date": pl.Date},
+        orient="row",
+    )
 
 
 def local_or_url(uri: str) -> str:

@@ -19,7 +19,8 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import AddAction, RemoveAction
 
 from churn.errors import ChurnError, CommitConflict
-from churn.lake.files import SEQUENCE_COLUMN, StagedFiles, local_or_url, removals
+from churn.lake.commit_log import CommitLog
+from churn.lake.files import SEQUENCE_COLUMN, StagedFiles, listed, local_or_url, removals
 from churn.lake.log_reader import transactions
 from churn.lake.opening import first_line, look, openable
 from churn.lake.reading import full_paths, scan_files
@@ -43,20 +44,14 @@ class Pinned:
 
     uri: str
     version: int
-    _opened: DeltaTable = field(repr=False, compare=False)
+    _commits: CommitLog = field(repr=False, compare=False)
     _fences: dict[str, int] = field(default_factory=dict, repr=False, compare=False)
 
-    @property
+    @cached_property
     def _table(self) -> DeltaTable:
-        """The log at this version.
-
-        A commit hands it on, so that the next version reads the one entry that is new instead of everything since the
-        last checkpoint. Whoever has given it away opens the log anew, and never moves what another one reads from.
-        """
-        if self._opened.version() != self.version:
-            with openable(self.uri, self.version):
-                object.__setattr__(self, "_opened", DeltaTable(self.uri, version=self.version))
-        return self._opened
+        """The log at this version, which nobody moves."""
+        with openable(self.uri, self.version):
+            return DeltaTable(self.uri, version=self.version)
 
     @cached_property
     def schema(self) -> pl.Schema:
@@ -226,13 +221,14 @@ class Pinned:
         with StagedFiles(self.uri) as staged:
             actions = list(stage(staged))
             note = {**metadata, "fence": fence, "sequence": sequence, "commit": staged.id}
+            log = self._commits.take(self.version)
             # From here on the log may name the files, even when an interrupt or an error hides it.
             staged.keep()
             try:
-                self._table.create_write_transaction(
+                log.create_write_transaction(
                     actions,
                     mode="append",
-                    schema=self._table.schema(),
+                    schema=log.schema(),
                     partition_by=[self.partition_by] if self.partition_by else [],
                     commit_properties=CommitProperties(
                         custom_metadata={"churn": json.dumps(note)},
@@ -242,10 +238,22 @@ class Pinned:
                 )
             except Exception as error:
                 self._settle(error, staged)
-        after = Pinned(self.uri, self.version + 1, self._opened, {**self._fences, fence: sequence})
-        if "transactions" in self.__dict__:
-            after.__dict__["transactions"] = self.transactions.union((fence,), transactions)
+        self._commits.give_back(log)
+        after = Pinned(self.uri, self.version + 1, self._commits, {**self._fences, fence: sequence})
+        after.__dict__.update(self._known_after(actions, (fence, *transactions)))
         return after
+
+    def _known_after(self, actions: Sequence[AddAction | RemoveAction], apps: Collection[str]) -> dict[str, object]:
+        """Return what this version knows of the one after it, so that its log need not be read for that."""
+        known: dict[str, object] = {name: getattr(self, name) for name in ("schema", "partition_by")}
+        if "transactions" in self.__dict__:
+            known["transactions"] = self.transactions.union(apps)
+        if "active" in self.__dict__:
+            gone = [action.path for action in actions if isinstance(action, RemoveAction)]
+            known["active"] = pl.concat(
+                [self.active.filter(~pl.col("path").is_in(gone)), listed(actions, self.partition_by)]
+            ).sort("path")
+        return known
 
     def metadata_since(self, fence: str, sequence: int) -> list[dict[str, object]]:
         """Return what appends under `fence` after `sequence` put into their commits, oldest first.
@@ -309,7 +317,11 @@ def open_table(uri: str, version: int | None = None) -> Pinned | None:
     uri = local_or_url(uri)
     with openable(uri, version):
         table = look(uri, version)
-    return None if table is None else Pinned(uri, table.version(), table)
+    if table is None:
+        return None
+    pinned = Pinned(uri, table.version(), CommitLog(uri))
+    pinned.__dict__["_table"] = table
+    return pinned
 
 
 def open_version(uri: str, version: int | None = None) -> Pinned:

@@ -227,6 +227,44 @@ def test_a_version_stays_itself_after_later_ones_are_committed_from_it(table: Pi
     assert second.append(events("c"), fence="ingest").rows == 3
 
 
+def test_what_a_version_knows_of_the_one_after_it_is_what_its_log_says(table: Pinned, events: Events) -> None:
+    current, known = table, [table]
+    for batch in (events("a", day=1), pl.concat([events("b", day=1), events("c", day=2)]), events()):
+        assert current.active.height == current.rows
+        current = current.append(batch, fence="ingest", transactions=[f"object:{current.version}"])
+        known.append(current)
+    known.append(current.rewrite(current.active.filter(date=date(2026, 1, 1)), fence="compact"))
+
+    for version in known:
+        read = open_version(table.uri, version.version)
+        assert_frame_equal(version.active, read.active)
+        assert (version.schema, version.partition_by) == (read.schema, read.partition_by)
+        assert [version.fence(name) for name in ("ingest", "compact")] == [
+            read.fence(name) for name in ("ingest", "compact")
+        ]
+
+
+def test_commits_one_after_another_open_the_log_once(
+    table: Pinned, events: Events, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[int] = []
+
+    def counted(uri: str, version: int) -> DeltaTable:
+        opened.append(version)
+        return DeltaTable(uri, version=version)
+
+    monkeypatch.setattr("churn.lake.table.DeltaTable", counted)
+    monkeypatch.setattr("churn.lake.commit_log.DeltaTable", counted)
+    current = table
+
+    for name in "abcd":
+        assert current.files() == [f"{table.uri}/{path}" for path in current.active["path"]]
+        current = current.append(events(name), fence="ingest")
+
+    assert opened == [0]
+    assert open_version(table.uri).rows == current.rows == 4
+
+
 def test_threads_that_read_versions_committed_from_each_other_each_see_their_own(table: Pinned, events: Events) -> None:
     versions = [table]
     for name in "abc":
