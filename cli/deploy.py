@@ -25,7 +25,9 @@ def deploy(version: VersionArgument) -> None:
     active_settings()
     from pipelines.deployment import deploy_model
     from seldon.rollout.outcome import RolloutOutcome
+    from steps.registry import active_registry
 
+    active_registry().version(version)
     with shown():
         run = run_here(lambda: deploy_model(version=version))
     outcome = run.steps["roll_out"].outputs["rollout"][0].load()

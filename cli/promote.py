@@ -43,7 +43,9 @@ def promote(
     prepare_zenml(project_root(), verbosity="CRITICAL")
     active_settings()
     from pipelines.promotion import promote_model
+    from steps.registry import active_registry
 
+    active_registry().version(version)  # A mistyped number ends here, not as a failed run that alerts people.
     run = run_here(lambda: promote_model(version=version, to_stage=to.value, ask=ask))
     outcome = outcome_of(run)
     typer.echo(_said(version, to.value, outcome, run.name))

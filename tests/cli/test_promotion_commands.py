@@ -62,6 +62,17 @@ def test_versions_are_listed_with_stage_and_figures(churn: Run, promoted: str) -
     assert "c0ffeec0" in shown
 
 
+@pytest.mark.parametrize(("command", "version"), [("promote", "77"), ("promote", "one"), ("deploy", "77")])
+def test_a_version_that_does_not_exist_starts_no_run(churn: Run, command: str, version: str) -> None:
+    before = Client().list_pipeline_runs(size=1).total
+
+    result = churn(command, version)
+
+    assert result.exit_code != 0
+    assert Client().list_pipeline_runs(size=1).total == before
+    assert f"version {version}: the model {OWN} has none in ZenML" in result.output
+
+
 def test_the_ledger_shows_who_decided_what_and_how_it_stood_before(churn: Run, promoted: str) -> None:
     entry = active_ledger().entries()[-1]
 
