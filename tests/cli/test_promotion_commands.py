@@ -62,7 +62,7 @@ def test_versions_are_listed_with_stage_and_figures(churn: Run, promoted: str) -
     assert "c0ffeec0" in shown
 
 
-@pytest.mark.parametrize(("command", "version"), [("promote", "77"), ("promote", "one"), ("deploy", "77")])
+@pytest.mark.parametrize(("command", "version"), [("promote", "999"), ("promote", "x; drop"), ("deploy", "999")])
 def test_a_version_that_does_not_exist_starts_no_run(churn: Run, command: str, version: str) -> None:
     before = Client().list_pipeline_runs(size=1).total
 
@@ -186,8 +186,6 @@ def _without_times(page: str) -> list[str]:
         (["metrics", "--serve", "0", "--file", "churn.prom"], "give one of the two"),
         (["status", "--at", "yesterday"], "is no ISO 8601 time"),
         (["status", "--at", "2999-01-01"], "has not come yet"),
-        (["promote", "999"], "the ledger knows no such version"),
-        (["promote", "x; drop"], "the ledger knows no such version"),
         (["promote", "-1"], "No such option"),
         (["promote", "1", "--to", "heaven"], "is not one of"),
     ],
