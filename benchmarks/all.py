@@ -29,9 +29,8 @@ MODULES: Mapping[str, Sequence[str]] = MappingProxyType(
     }
 )
 """Module below `benchmarks` → what it is given beside `--write`."""
-PRINTS: Sequence[str] = ("training",)
-"""Those that only print: their page quotes them by hand."""
 QUALITY = "quality"
+"""A slow test, which prints its tables and is quoted by hand."""
 _FLOORS = ("-m", "pytest", "-q", "-m", "slow", "tests/churn/training/test_real_floors.py")
 
 
@@ -39,8 +38,7 @@ def command(name: str, *, write: bool) -> list[str]:
     """Return how a benchmark is run."""
     if name == QUALITY:
         return [sys.executable, *_FLOORS]
-    written = ["--write"] if write and name not in PRINTS else []
-    return [sys.executable, "-m", f"benchmarks.{name}", *MODULES[name], *written]
+    return [sys.executable, "-m", f"benchmarks.{name}", *MODULES[name], *(["--write"] if write else [])]
 
 
 def main() -> None:

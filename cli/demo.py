@@ -167,10 +167,11 @@ def _bring_to_production(
         with stages.stage(f"features and models {learned}"):
             models = train(settings)
         if not ask:
-            with stages.stage("the best one to staging, and approved for production"):
+            with stages.stage("evidence and gate for the best one"):
                 promoted = promote_best(models, ask=False)
     if ask:  # ZenML asks on the terminal too, where a bar would be in the way
         promoted = promote_best(models, ask=True)
-    with shown_stages() as stages, stages.stage("behind the prediction API, and into production"):
+    title = "the gate refused it: production stays as it is" if promoted.stopped else "into production, behind the API"
+    with shown_stages() as stages, stages.stage(title):
         deployed = None if promoted.stopped else roll_out(promoted.version, models)
         return models, promoted, deployed, traffic_of(models)
