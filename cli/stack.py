@@ -18,17 +18,18 @@ def register(
     activate: Annotated[bool, typer.Option("--activate", help="Make it the active stack as well.")] = False,
 ) -> None:
     """Create or update a stack, its components and flavors; running it again changes nothing."""
-    from cli.zen import prepare_zenml, zenml_home
+    from cli.zen import alone_with_store, prepare_zenml, zenml_home
     from stacks.environment import project_root
     from stacks.spec import load_stack
 
     load_stack(name)
     prepare_zenml(project_root())
-    from zenml.client import Client
+    with alone_with_store(project_root()):
+        from zenml.client import Client
 
-    from stacks.register import register_stack
+        from stacks.register import register_stack
 
-    change = register_stack(name)
+        change = register_stack(name)
     for component, what in change.components.items():
         typer.echo(f"{what:<10} {component}")
     typer.echo(f"{change.itself:<10} stack {name} in {zenml_home(project_root())}")

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from cli.half_made import remove_half_made_store
 from stacks.environment import CHECKOUT
 
 if TYPE_CHECKING:
@@ -45,11 +46,15 @@ def prepare_zenml(root: Path, *, verbosity: Literal["WARN", "CRITICAL"] = "WARN"
 
 @contextmanager
 def alone_with_store(root: Path) -> Iterator[None]:
-    """Keep other processes that ask for this too out: two first uses of ZenML's store at once break its migration."""
+    """Keep other processes that ask for this too out: two first uses of ZenML's store at once break its migration.
+
+    A first use that was cut short is begun anew.
+    """
     home = zenml_home(root)
     home.mkdir(parents=True, exist_ok=True)
     with (home / ".first-use.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        remove_half_made_store(home)
         yield
 
 
