@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from cli.half_made import remove_half_made_store
+from cli.first_use import use_store
 from stacks.environment import CHECKOUT
 
 if TYPE_CHECKING:
@@ -44,17 +44,27 @@ def prepare_zenml(root: Path, *, verbosity: Literal["WARN", "CRITICAL"] = "WARN"
     set_custom_source_root(str(CHECKOUT))
 
 
+def _open_store() -> object:
+    from zenml.client import Client
+
+    return Client().zen_store
+
+
 @contextmanager
-def alone_with_store(root: Path) -> Iterator[None]:
+def alone_with_store(root: Path, make: Callable[[], object] = _open_store) -> Iterator[None]:
     """Keep other processes that ask for this too out: two first uses of ZenML's store at once break its migration.
 
-    A first use that was cut short is begun anew.
+    The store is whole when the body begins: a first use that was cut short is begun anew.
+
+    Args:
+        root: the project.
+        make: opens the store, making it where there is none.
     """
     home = zenml_home(root)
     home.mkdir(parents=True, exist_ok=True)
     with (home / ".first-use.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        remove_half_made_store(home)
+        use_store(home, make)
         yield
 
 

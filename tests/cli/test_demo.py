@@ -69,7 +69,7 @@ def test_the_store_is_used_for_the_first_time_by_one_process_alone(
 ) -> None:
     monkeypatch.delenv("ZENML_CONFIG_PATH")
     with (
-        alone_with_store(tmp_path),
+        alone_with_store(tmp_path, make=lambda: None),
         (zenml_home(tmp_path) / ".first-use.lock").open("w") as other,
         pytest.raises(BlockingIOError),
     ):
