@@ -75,6 +75,8 @@ def drilled(outcome: "RolloutOutcome") -> str:
     if outcome.ending != "rolled_back":
         return f"the failing canary was not taken back by the judge ({outcome.ending}): {outcome.reason}"
     cost = outcome.cost
+    if not cost.known:
+        return f"the failing canary was taken back, at a cost that no record tells: {outcome.reason}"
     return (
         f"the failing canary was taken back after {cost.requests:,} requests of {cost.customers:,} customers, "
         f"{cost.failed:,} of which it failed and stable answered: {outcome.reason}"

@@ -40,7 +40,11 @@ class OutcomeMaterializer(JsonModelMaterializer):
                 ("ended as", data.ending.replace("_", " ")),
                 ("because", data.reason),
                 ("took", str(data.ended - data.began).partition(".")[0]),
-                *((name, f"{count:,}") for name, count in data.cost.model_dump().items() if data.ending != "passed"),
+                *(
+                    (name, f"{count:,}" if data.cost.known else "unknown")
+                    for name, count in data.cost.counts().items()
+                    if data.ending != "passed"
+                ),
             ),
         )
         return rollout_page(data.history, data.verdicts, facts)

@@ -13,7 +13,7 @@ from churn.ledger.standing import standing
 from churn.log import get_logger
 from seldon.deployment import Deployment
 from seldon.gateway.prediction_log import bundle_scores
-from seldon.rollout.outcome import Cost, RolloutOutcome, cost_of
+from seldon.rollout.outcome import UNKNOWN, Cost, RolloutOutcome, cost_of
 from seldon.rollout.plan import RolloutPlan
 from seldon.rollout.reconcile import reconcile
 from stacks.deployer import SeldonDeployer, active_deployer
@@ -128,7 +128,7 @@ def _known_cost(plan: RolloutPlan, began: datetime) -> Cost:
         return cost(active_deployer(), plan, began)
     except Exception as error:
         log.warning("cost_unknown", rollout=plan.rollout, error=type(error).__name__)
-        return Cost()
+        return UNKNOWN
 
 
 def _plan_of(rollout: str) -> RolloutPlan | None:

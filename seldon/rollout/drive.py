@@ -15,7 +15,7 @@ from churn.rollout.judge import judge
 from churn.rollout.verdict import RolloutVerdict
 from seldon.deployment import Deployment, DeploymentNotReady, GenerationRefused
 from seldon.gateway.state import Desired, Server, Track
-from seldon.rollout.outcome import Cost, Ending, Progress, RolloutOutcome
+from seldon.rollout.outcome import UNKNOWN, Cost, Ending, Progress, RolloutOutcome
 from seldon.rollout.plan import RolloutPlan
 from seldon.rollout.reconcile import reconcile
 from seldon.rollout.smoke import SmokeTestFailed, SmokeTestSlow, smoke_test
@@ -259,7 +259,7 @@ class Rollout:
         try:
             return self.cost(self._began) if self._met_customers else Cost()
         except ChurnError:
-            return Cost()
+            return UNKNOWN
 
     def _outcome(self, ending: Ending, reason: str, cost: Cost) -> RolloutOutcome:
         return RolloutOutcome(

@@ -23,19 +23,30 @@ class Cost(Frozen):
     customers: int = 0
     failed: int = 0
     decisions: int = Field(default=0, description="customers it contacted and its forerunner would not, or the reverse")
+    known: bool = Field(default=True, description="whether there were records to read; without any, nothing is known")
 
     def facts(self) -> dict[str, str]:
         """Return what the ledger keeps."""
-        return {f"canary {name}": str(value) for name, value in self.model_dump().items()}
+        return {f"canary {name}": str(value) if self.known else "unknown" for name, value in self.counts().items()}
+
+    def counts(self) -> dict[str, int]:
+        """Return the figures by name; none of them means anything unless they are known."""
+        return self.model_dump(exclude={"known"})
+
+
+UNKNOWN = Cost(known=False)
 
 
 def cost_of(as_stable: pl.DataFrame, threshold: float) -> Cost:
     """Return what the canary's customers met with.
 
     Args:
-        as_stable: the requests of the rollout, with the score that stable would have given as `expected_score`.
+        as_stable: the requests of the rollout, with the score that stable would have given as `expected_score`; none
+            where they cannot be told, as without Prometheus.
         threshold: from which on stable contacts a customer.
     """
+    if as_stable.is_empty():
+        return UNKNOWN
     canary = as_stable.filter(pl.col("canary"), pl.col("weight") > 0)
     differs = pl.col("contacted") != (pl.col("expected_score") >= threshold)
     return Cost(

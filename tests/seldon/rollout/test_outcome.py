@@ -47,3 +47,10 @@ def test_a_watcher_that_fails_keeps_nobody_else_from_watching(caplog: pytest.Log
     watchers.tell(HIDDEN)
 
     assert seen == [HIDDEN]
+
+
+def test_without_records_a_cost_is_unknown_and_not_nothing() -> None:
+    cost = cost_of(traffic(10).clear(), 0.35)
+
+    assert not cost.known
+    assert set(cost.facts().values()) == {"unknown"}
