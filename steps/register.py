@@ -1,6 +1,7 @@
 """New versions of the model, in the Model Control Plane and in MLflow: all of a run's candidates or none."""
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated
@@ -73,13 +74,26 @@ def _register(model: TrainedModel, bundle: Bundle, place: _Place, undo: Undo) ->
         return _registered(model, bundle, place, undo)
 
 
+@contextmanager
+def _unprinted() -> Iterator[None]:
+    """Keep MLflow from printing a line or two for each version: the log and the table of versions have it."""
+    from mlflow.utils.logging_utils import MLFLOW_LOGGING_STREAM as stream
+
+    before, stream.enabled = stream.enabled, False
+    try:
+        yield
+    finally:
+        stream.enabled = before
+
+
 def _registered(model: TrainedModel, bundle: Bundle, place: _Place, undo: Undo) -> RegisteredModel:
     import mlflow
 
     client, tracker, name = Client(), mlflow.MlflowClient(), place.name
     artifact = client.get_artifact_version(model.artifact)
     tags = {"candidate": model.candidate, "bundle_digest": model.digest, RUN_TAG: place.run}
-    tracked = mlflow.register_model(model.mlflow_model, name, tags=tags)
+    with _unprinted():
+        tracked = mlflow.register_model(model.mlflow_model, name, tags=tags)
     undo(
         f"version {tracked.version} of {name} in MLflow",
         lambda: tracker.delete_model_version(name, tracked.version),
