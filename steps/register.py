@@ -77,13 +77,13 @@ def _register(model: TrainedModel, bundle: Bundle, place: _Place, undo: Undo) ->
 @contextmanager
 def _unprinted() -> Iterator[None]:
     """Keep MLflow from printing a line or two for each version: the log and the table of versions have it."""
-    from mlflow.utils.logging_utils import MLFLOW_LOGGING_STREAM as stream
+    from mlflow.utils.logging_utils import MLFLOW_LOGGING_STREAM
 
-    before, stream.enabled = stream.enabled, False
+    before, MLFLOW_LOGGING_STREAM.enabled = MLFLOW_LOGGING_STREAM.enabled, False
     try:
         yield
     finally:
-        stream.enabled = before
+        MLFLOW_LOGGING_STREAM.enabled = before
 
 
 def _registered(model: TrainedModel, bundle: Bundle, place: _Place, undo: Undo) -> RegisteredModel:
