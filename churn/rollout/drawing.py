@@ -14,8 +14,14 @@ _MARGINS_SHOWN = 4
 _TICKS = 5
 
 
-def evidence_chart(looks: Sequence[Look], metrics: Mapping[Metric, MetricEvidence]) -> str:
-    """Draw the odds that the canary is worse, each metric's in its share of alpha, so that one line is for all."""
+def evidence_chart(looks: Sequence[Look], metrics: Mapping[Metric, MetricEvidence], *, fast: bool) -> str:
+    """Draw the odds that the canary is worse, each metric's in its share of alpha, so that one line is for all.
+
+    Args:
+        looks: what was seen, in its order.
+        metrics: how each is judged.
+        fast: whether a line above the limit takes the canary back only with a difference beyond its margin.
+    """
     weighted = {
         name: [(look.bounds[name].log_e + math.log(metric.share)) / math.log(10) for look in looks]
         for name, metric in metrics.items()
@@ -29,7 +35,8 @@ def evidence_chart(looks: Sequence[Look], metrics: Mapping[Metric, MetricEvidenc
     plot.y_format = lambda tens: odds(tens * math.log(10), 3)
     _steps(plot, looks, (low, high))
     plot.line([(0, limit), (plot.x_range[1], limit)], "limit")
-    plot.label((plot.x_range[1] * 0.005, limit + (high - low) * 0.02), f"{odds(limit * math.log(10))}: rolled back")
+    ends = "rolled back, if beyond its margin too" if fast else "rolled back"
+    plot.label((plot.x_range[1] * 0.005, limit + (high - low) * 0.02), f"{odds(limit * math.log(10))}: {ends}")
     for name, path in weighted.items():
         points = [(0.0, min(max(math.log10(metrics[name].share), low), high))]
         points += [(look.requests, min(max(value, low), high)) for look, value in zip(looks, path, strict=True)]

@@ -82,7 +82,7 @@ def rollout_page(history: Sequence[Look], verdicts: Sequence[RolloutVerdict], fa
         last=last,
         ending=_ENDINGS[last.decision],
         evidence=last.evidence,
-        odds=drawing.evidence_chart(looks, metrics) if looks else "",
+        odds=drawing.evidence_chart(looks, metrics, fast=last.evidence.mode == "fast") if looks else "",
         legend=[(TITLES[name], name) for name in metrics],
         bounds=[(title, words, drawing.bounds_chart(looks, *pair)) for title, words, pair in _pairs(metrics)]
         if looks

@@ -26,7 +26,7 @@ class ClusterSettings(Frozen):
     max_replicas: int = Field(default=0, ge=0, description="the most the autoscaler makes; no more than replicas: none")
     busy_percent: int = Field(default=70, ge=1, le=100, description="of the requested CPU, above which pods are added")
     cpu: str = Field(default="250m", description="requested for a pod")
-    cpu_limit: str = Field(default="1")
+    cpu_limit: str = Field(default="1", description="of a pod")
     memory: str = Field(default="512Mi", description="requested for a pod, and its limit")
     service_account: str | None = Field(default=None, description="of the pods; what lets them read the bundle store")
     env_secret: str | None = Field(default=None, description="Secret with variables, such as keys of the object store")

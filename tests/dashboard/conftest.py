@@ -1,69 +1,25 @@
 import os
 import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
-import requests
 from zenml.config.global_config import GlobalConfiguration
+
+from tests.dashboard.finished import Finished, finish
+from tests.dashboard.servers import zenml_dashboard
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-SECONDS = 120
-"""Longest the server may take to start on a busy machine; a quiet one needs five seconds."""
 
-
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A ZenML server on the store that all tests share, as `zenml login --local` starts it; yields its URL."""
-    folder = tmp_path_factory.mktemp("zenml-server")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    environment = os.environ | {
-        "ZENML_SERVER": "true",
-        "ZENML_SERVER_ALLOW_LOCAL_FILE_ACCESS": "true",
-        "ZENML_CONFIG_PATH": str(folder),
-        "ZENML_LOCAL_STORES_PATH": GlobalConfiguration().local_stores_path,
-        "ZENML_SERVER_AUTH_SCHEME": "NO_AUTH",
-        "ZENML_SERVER_DEPLOYMENT_TYPE": "local",
-        "ZENML_DISABLE_DATABASE_MIGRATION": "true",
-        "ZENML_SERVER_AUTO_ACTIVATE": "true",
-    }
-    command = [sys.executable, "-m", "uvicorn", "zenml.zen_server.zen_server_api:app", "--host", "127.0.0.1"]
-    with (folder / "log").open("wb") as log:
-        server = subprocess.Popen([*command, "--port", str(port)], env=environment, stdout=log, stderr=log)
-    url = f"http://127.0.0.1:{port}"
-    try:
-        _wait_for(f"{url}/health", server, folder / "log")
-        # Whoever comes first is asked what ZenML is used for, and sees nothing else.
-        survey = {"finished_onboarding_survey": True}
-        answered = requests.put(
-            f"{url}/api/v1/current-user", json={"email_opted_in": False, "user_metadata": survey}, timeout=60
-        )
-        answered.raise_for_status()
+    """A ZenML server on the store that all tests share; yields its URL."""
+    stores = Path(GlobalConfiguration().local_stores_path)
+    with zenml_dashboard(stores, tmp_path_factory.mktemp("zenml-server")) as url:
         yield url
-    finally:
-        server.terminate()
-        server.wait(30)
-
-
-def _wait_for(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    for _ in range(SECONDS * 2):
-        assert server.poll() is None, log.read_text()[-2000:]
-        with suppress(OSError), urllib.request.urlopen(url, timeout=5) as answer:
-            if answer.status == 200:
-                return
-        time.sleep(0.5)
-    raise AssertionError(f"the ZenML server does not answer: {log.read_text()[-2000:]}")
 
 
 @pytest.fixture(scope="session")
@@ -91,3 +47,12 @@ def browse(service_missing: Callable[[str], NoReturn]) -> "Callable[[Callable[[P
 def pictures(tmp_path: Path) -> Path:
     """Where screenshots go: CHURN_PICTURES, which `make pictures` sets to docs/images, else nowhere lasting."""
     return Path(os.environ.get("CHURN_PICTURES", tmp_path))
+
+
+@pytest.fixture(scope="session")
+def finished(project_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Finished]:
+    """A demo that has run, in CHURN_DEMO, where it stays for the next time, or else in a folder of its own."""
+    kept = os.environ.get("CHURN_DEMO")
+    demo = finish(Path(kept).resolve() if kept else tmp_path_factory.mktemp("demo"), project_root)
+    yield demo
+    demo.stop()

@@ -8,6 +8,7 @@ import pytest
 import requests
 from zenml.models import RunWaitConditionResponse
 
+from tests.dashboard import views
 from tests.promoted import EASY, answering, decisions, fresh_ledger, run, stands
 from tests.trained import Trained, configure, inside, register_again
 
@@ -34,16 +35,11 @@ def test_a_person_approves_by_a_click(
 
     def approve(waiting: RunWaitConditionResponse) -> None:
         def on_page(page: "Page") -> None:
-            page.goto(f"{dashboard}/projects/default/runs/{waiting.run.id}")
+            views.open_run(page, dashboard, str(waiting.run.id))
             page.get_by_text(f"Promote version {version} to staging?").first.wait_for()
             page.screenshot(path=pictures / "approval.png")
             for artifact in ("judgement", "model_card"):
-                page.locator(".react-flow__node").filter(has_text=artifact).click()
-                page.get_by_role("tab", name="Visualization").last.click()
-                page.get_by_role("button", name="Load Preview").click()
-                shown = page.frame_locator("iframe").locator("h1").first
-                shown.wait_for()
-                seen[artifact] = shown.inner_text()
+                seen[artifact] = views.open_visualization(page, artifact)
                 page.screenshot(path=pictures / f"approval-{artifact.replace('_', '-')}.png")
                 page.keyboard.press("Escape")
             page.locator(".monaco-editor").first.click()
@@ -57,7 +53,7 @@ def test_a_person_approves_by_a_click(
         done = run(version, "staging", ask=True)
 
     assert done.status == "completed"
-    assert seen["judgement"] == f"Version {version}, the first"
+    assert f"Version {version}, the first" in seen["judgement"]
     assert "ogistic" in seen["model_card"]
     assert stands().holder("staging") == version
     assert [(decision, actor) for decision, _, _, _, actor in decisions(began)] == [

@@ -1,23 +1,16 @@
 """Tables of the documentation that follow from the program: `python -m tests.docs.generated` writes them again."""
 
-import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from pydantic import BaseModel
-from pydantic_core import PydanticUndefined
-
 from churn.features.catalogue import load_catalogue
-from churn.features.settings import FeatureSettings
-from churn.monitoring.settings import MonitoringSettings
-from churn.promotion.settings import PromotionSettings
-from churn.rollout.deploying import DeploymentSettings
-from churn.rollout.settings import RolloutSettings
-from churn.scoring.settings import ScoringSettings
-from churn.training.settings import TrainingSettings, TriggerSettings
+from seldon.cluster.settings import ClusterSettings
+from stacks.cluster_deployer import ClusterDeployerConfig
+from stacks.local_deployer import LocalDeployerConfig
 from tests import telemetry
+from tests.docs import settings
 
 ROOT = Path(__file__).parents[2]
 
@@ -38,14 +31,6 @@ def features(dbt_dir: Path = ROOT / "dbt") -> str:
     lines = [f"{len(catalogue)} features, {numeric} numeric and {len(catalogue) - numeric} categorical.", ""]
     lines += ["| feature | kind | meaning |", "|---|---|---|"]
     lines += [f"| `{feature.name}` | {feature.kind} | {feature.description} |" for feature in catalogue]
-    return "\n".join(lines) + "\n"
-
-
-def settings(**sections: type[BaseModel]) -> str:
-    """Return the table of every key of some sections."""
-    lines = ["| key | default | meaning |", "|---|---|---|"]
-    for prefix, model in sections.items():
-        lines += [f"| `{key}` | `{default}` | {meaning} |" for key, default, meaning in _keys(prefix, model)]
     return "\n".join(lines) + "\n"
 
 
@@ -71,28 +56,15 @@ def alerts() -> str:
 
 BLOCKS: dict[tuple[str, str], Callable[[], str]] = {
     ("docs/features.md", "features"): features,
-    ("docs/training.md", "settings"): partial(settings, features=FeatureSettings, training=TrainingSettings),
-    ("docs/promotion.md", "settings"): partial(settings, promotion=PromotionSettings, triggers=TriggerSettings),
-    ("docs/scoring.md", "settings"): partial(settings, scoring=ScoringSettings),
-    ("docs/monitoring.md", "settings"): partial(settings, monitoring=MonitoringSettings),
-    ("docs/rollout.md", "settings"): partial(settings, rollout=RolloutSettings, deployment=DeploymentSettings),
+    ("docs/configuration.md", "environments"): partial(settings.environments, ROOT),
+    ("docs/configuration.md", "settings"): settings.reference,
+    ("docs/configuration.md", "churn_local"): partial(settings.deployer, LocalDeployerConfig),
+    ("docs/configuration.md", "churn_cluster"): partial(settings.deployer, ClusterDeployerConfig, ClusterSettings),
+    ("docs/configuration.md", "gateway"): settings.gateway,
     ("docs/telemetry.md", "platform-metrics"): partial(metrics, telemetry.platform),
     ("docs/telemetry.md", "serving-metrics"): partial(metrics, telemetry.serving),
     ("docs/telemetry.md", "alerts"): alerts,
 }
-
-
-def _keys(prefix: str, model: type[BaseModel]) -> Iterator[tuple[str, str, str]]:
-    for name, field in model.model_fields.items():
-        key, default = f"{prefix}.{name}", field.get_default(call_default_factory=True)
-        assert default is not PydanticUndefined, f"{key}: needs a default, or a table that can say it is required"
-        if isinstance(default, BaseModel):
-            yield from _keys(key, type(default))
-        elif isinstance(default, tuple) and default and isinstance(default[0], BaseModel):
-            for part, inner in type(default[0]).model_fields.items():
-                yield f"{key}[].{part}", json.dumps([getattr(one, part) for one in default]), inner.description or ""
-        else:
-            yield key, json.dumps(default), field.description or ""
 
 
 def main() -> None:

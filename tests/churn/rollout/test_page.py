@@ -52,6 +52,17 @@ def test_the_page_says_what_was_decided_and_why() -> None:
     assert "0.4 s" in html
 
 
+def test_a_page_of_fast_mode_says_that_the_limit_alone_is_no_rollback() -> None:
+    looks, verdicts = watched(0.01)
+    strict = [
+        verdict.model_copy(update={"evidence": verdict.evidence.model_copy(update={"mode": "strict"})})
+        for verdict in verdicts
+    ]
+
+    assert "rolled back, if beyond its margin too" in page()
+    assert "beyond its margin" not in rollout_page(looks, strict, FACTS)
+
+
 def test_a_line_crosses_the_limit_where_the_judge_rolls_back() -> None:
     limit = ends_of(page(0.05), "limit")[0][1]
 
