@@ -29,7 +29,7 @@ def drifted() -> str:
     )
     verdict = judge(found, Examination(), SETTINGS)
     return monitor_page(
-        Watched(measurement=found, verdict=verdict, deed=Deed(kind="none", says="it is entered for training"))
+        Watched(measurement=found, verdict=verdict, deed=Deed(kind="none", says="entered for training"))
     )
 
 
