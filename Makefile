@@ -73,7 +73,7 @@ test-k8s: setup ## Deploy and roll out on a real Kubernetes; needs root on Debia
 		--build-constraints requirements/seldon.lock requirements/seldon.lock
 	@touch $@
 
-pictures: setup services ## Take the screenshots of docs/images from the running platform
+pictures: setup services .venv-serving/.ready ## Run the demo and take the pictures of docs/images from what it leaves; CHURN_DEMO keeps it in a folder
 	@CHURN_PICTURES="$(CURDIR)/docs/images" CHURN_REQUIRE_SERVICES=1 $(BIN)/pytest -q tests/dashboard $(ARGS)
 
 check: setup ## Lint, format, types, layers, and a collection of the tests

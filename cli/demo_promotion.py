@@ -1,5 +1,6 @@
 """The demo's promotion: the best of its models to staging, and a person's approval for production."""
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 POLL = 0.5
 """Seconds between two looks for a question to answer."""
+_ASK_NOBODY_HERE = "ZENML_DISABLE_INTERACTIVE_INPUT"
+"""Keeps ZenML from putting its question on the terminal as well."""
 
 
 @dataclass(frozen=True)
@@ -95,9 +98,14 @@ def _answered(version: str) -> Iterator[None]:
     done = threading.Event()
     thread = threading.Thread(target=_say_yes, args=(version, done), name="approval", daemon=True)
     thread.start()
+    before = os.environ.get(_ASK_NOBODY_HERE)
+    os.environ[_ASK_NOBODY_HERE] = "true"
     try:
         yield
     finally:
+        os.environ.pop(_ASK_NOBODY_HERE)
+        if before is not None:
+            os.environ[_ASK_NOBODY_HERE] = before
         done.set()
         thread.join()
 

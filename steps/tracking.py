@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from mlflow.models import ModelSignature
 
 
+_COLOURS = ("#0f6fde", "#0a8f6a", "#d59a2a", "#7c6bd6", "#c8452f")
+"""Of the candidates in MLflow's charts, in their order: the same in every training, and never twice by chance."""
+
+
 def record_bundle(bundle: Bundle, *, zenml_run: str) -> tuple[str, str]:
     """Log parameters, figures, data, reports and model of a bundle below the active MLflow run.
 
@@ -43,8 +47,10 @@ def record_bundle(bundle: Bundle, *, zenml_run: str) -> tuple[str, str]:
 
 
 def _tags(manifest: Manifest, zenml_run: str) -> dict[str, str]:
-    lineage = manifest.lineage
+    lineage, candidates = manifest.lineage, manifest.settings.candidates
+    place = candidates.index(manifest.candidate) if manifest.candidate in candidates else len(candidates)
     return {
+        "mlflow.runColor": _COLOURS[place % len(_COLOURS)],
         "candidate": manifest.candidate,
         "bundle_digest": manifest.digest,
         "git_commit": lineage.git_commit,

@@ -131,4 +131,5 @@ def test_a_terminal_shows_the_end_of_the_demo_and_the_state_of_the_platform(
     browse(look)
 
     assert [words for words in promised if words not in shown[0]] == []
+    assert "Waiting for input" not in shown[0]  # the demo answers by itself
     assert "url(http" not in picture.read_text(encoding="utf-8")  # nothing is fetched

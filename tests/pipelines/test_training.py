@@ -147,6 +147,7 @@ def test_mlflow_runs_lie_below_the_run_of_the_pipeline_and_compare(
     parents = {run.data.tags["mlflow.parentRunId"] for run in runs.values()}
 
     assert [tracker.get_run(parent).info.run_name for parent in parents] == [trained.run.name]
+    assert len({run.data.tags["mlflow.runColor"] for run in runs.values()}) == len(runs)
     for candidate, run in runs.items():
         manifest = bundles[candidate].manifest
         assert (run.info.status, run.info.run_name) == ("FINISHED", candidate)
