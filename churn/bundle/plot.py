@@ -1,5 +1,6 @@
 """Small charts as inline SVG; colours are classes, so that the page decides what they look like."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -10,6 +11,19 @@ Point = tuple[float, float]
 def percent(value: float) -> str:
     """Return a share as a percentage without decimals."""
     return f"{value:.0%}"
+
+
+def even_step(step: float) -> float:
+    """Return the next larger step of an axis that reads well."""
+    power = 10.0 ** math.floor(math.log10(step))
+    return next(nice * power for nice in (1, 2, 2.5, 4, 5, 10) if nice * power >= step * (1 - 1e-9))
+
+
+def even_range(low: float, high: float, parts: int) -> tuple[Point, int]:
+    """Widen a range until steps that read well divide it; returns it and their number, about `parts`."""
+    step = even_step((high - low) / parts)
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    return (first * step, last * step), last - first
 
 
 @dataclass

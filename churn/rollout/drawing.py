@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
-from churn.bundle.plot import Plot
+from churn.bundle.plot import Plot, even_step
 from churn.rollout.history import Look
 from churn.rollout.metrics import Metric
 from churn.rollout.verdict import MetricEvidence
@@ -52,7 +52,7 @@ def bounds_chart(looks: Sequence[Look], upper: MetricEvidence, lower: MetricEvid
     last = [value for value in (seen[-1].estimate, seen[-1].low, seen[-1].high) if value is not None]
     centre = sum(limits) / len(limits) if lower else 0.0
     reach = max(abs(limit - centre) for limit in limits) * _MARGINS_SHOWN or 0.02
-    reach = 2 * _round(max([reach, *(1.1 * abs(value - centre) for value in last)]) / 2)
+    reach = 2 * even_step(max([reach, *(1.1 * abs(value - centre) for value in last)]) / 2)
     low, high = max(centre - reach, -1.0), min(centre + reach, 1.0)
     plot = _plot(looks, (low, high), f"{upper.outcome}: canary minus stable, over requests", 420, 260)
     plot.y_format = lambda value: signed(value, 3 if reach < 0.1 else 2)
@@ -99,14 +99,8 @@ def _power(exponent: int) -> str:
 
 
 def _plot(looks: Sequence[Look], y_range: tuple[float, float], description: str, width: int, height: int) -> Plot:
-    end = _round(max(look.requests for look in looks) / _TICKS) * _TICKS
+    end = even_step(max(look.requests for look in looks) / _TICKS) * _TICKS
     return Plot((0.0, end), y_range, "requests", "", description, width=width, height=height, x_format=_requests)
-
-
-def _round(step: float) -> float:
-    """Return the next larger step that reads well."""
-    power = 10.0 ** math.floor(math.log10(step))
-    return next(nice * power for nice in (1, 2, 2.5, 4, 5, 10) if nice * power >= step * (1 - 1e-9))
 
 
 def _requests(count: float) -> str:

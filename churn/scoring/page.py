@@ -6,7 +6,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from churn.bundle import card
-from churn.bundle.plot import Plot
+from churn.bundle.plot import Plot, even_range
 from churn.scoring.report import ScoreReport
 
 
@@ -32,43 +32,41 @@ def scores_page(report: ScoreReport) -> str:
 def _distribution(report: ScoreReport) -> str:
     """Draw the histogram; who is contacted stands out."""
     bins = len(report.histogram)
-    highest = max([*report.histogram, 1])
-    plot = Plot((0, 1), (0, highest * 1.08), "probability of churn", "customers", "customers by score")
+    (_, top), steps = even_range(0, max([*report.histogram, 1]) * 1.08, 4)
+    plot = Plot((0, 1), (0, top), "probability of churn", "customers", "customers by score")
     plot.y_format = _short
     for at, count in enumerate(report.histogram):
         left, right = at / bins, (at + 1) / bins
         if count:
             kind = "contact" if (left + right) / 2 >= report.threshold else "leave"
             plot.area([(left + 0.1 / bins, count), (right - 0.1 / bins, count)], 0, f"column {kind}")
-    plot.line([(report.threshold, 0), (report.threshold, highest * 1.08)], "guide")
+    plot.line([(report.threshold, 0), (report.threshold, top)], "guide")
     room, side = (-0.012, "end") if report.threshold > 0.6 else (0.012, "start")
-    plot.label((report.threshold + room, highest * 1.02), f"contacted from {report.threshold:.0%} on", side)
-    return plot.svg(y_ticks=4)
+    plot.label((report.threshold + room, top * 0.95), f"contacted from {report.threshold:.0%} on", side)
+    return plot.svg(y_ticks=steps)
 
 
 def _profit(report: ScoreReport) -> str:
     """Draw expected profit over the number of customers contacted."""
     points = [(float(count), value) for count, value in report.profit]
     values = [value for _, value in points]
-    low, high = min(values), max(values)
-    room = (high - low) * 0.08 or 1.0
-    limits = (low - room if low < 0 else 0.0, high + room)
-    plot = Plot(
-        (0, max(report.customers, 1)), limits, "customers contacted", "expected profit", "expected profit by contacts"
-    )
+    low, high = min([*values, 0.0]), max([*values, 1.0])
+    limits, steps = even_range(low, high, 4)
+    across, columns = even_range(0, max(report.customers, 1), 4)
+    plot = Plot(across, limits, "customers contacted", "expected profit", "expected profit by contacts")
     plot.x_format, plot.y_format = "{:,.0f}".format, _short
     if limits[0] < 0:
-        plot.line([(0, 0.0), (max(report.customers, 1), 0.0)], "zero")
+        plot.line([(0, 0.0), (across[1], 0.0)], "zero")
     if len(points) > 1:
         plot.line(points, "main")
     chosen = (float(report.contacts.customers), report.expected_profit)
     plot.dot(chosen, "chosen", f"{report.contacts.customers:,} contacted: {report.expected_profit:,.0f}", 6)
-    return plot.svg(x_ticks=4, y_ticks=4)
+    return plot.svg(x_ticks=columns, y_ticks=steps)
 
 
 def _short(value: float) -> str:
     """Return a number that fits beside an axis."""
     for unit, sign in ((1e6, "M"), (1e3, "k")):
         if abs(value) >= unit:
-            return f"{value / unit:,.1f}{sign}"
-    return f"{value:,.0f}"
+            return f"{value / unit:,.1f}".removesuffix(".0").replace("-", "−") + sign
+    return f"{value:,.0f}".replace("-", "−")
