@@ -1,8 +1,6 @@
 """`churn ingest`: the ingestion pipeline now, every hour, or on the orchestrator's schedule."""
 
-import re
 import time
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,7 +11,9 @@ from churn.errors import ChurnError
 from churn.hours import past_moment
 from churn.log import get_logger
 from churn.settings import Environment, load_settings
+from cli.every import go_on, period_of
 from cli.options import utc_now
+from cli.schedule import hand_over
 from cli.zen import prepare_zenml, run_here, use_stack
 from stacks.environment import active_settings, project_root
 
@@ -22,12 +22,6 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 LAG = timedelta(minutes=5)
-_PERIOD = re.compile(r"^(\d{1,4})(m|h|d)$")
-_UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
-
-
-class NoSchedules(ChurnError):
-    """The active stack's orchestrator cannot run a pipeline by itself."""
 
 
 def ingest(
@@ -46,7 +40,7 @@ def ingest(
     """Take what has landed into the lake, through the ZenML pipeline."""
     if sum((every is not None, until is not None, schedule)) > 1:
         raise typer.BadParameter("--every, --until and --schedule exclude one another")
-    period = _period(every) if every else None
+    period = period_of(every) if every else None
     at = _past(until) if until else None
     _check_settings(project_root(), environment)
     prepare_zenml(project_root(), verbosity="CRITICAL")
@@ -54,9 +48,11 @@ def ingest(
         use_stack(environment)
     active_settings()
     if schedule:
-        _hand_over()
+        from pipelines.ingestion import hourly_schedule
+
+        hand_over(hourly_schedule, when="five minutes past every hour", instead="churn ingest --every 1h")
     elif period:
-        _go_on(period, backfill=backfill)
+        go_on(lambda now: run_ingestion(now, backfill=backfill), name="ingest", period=period, lag=LAG)
     else:
         run_ingestion(at or utc_now(), backfill=backfill)
 
@@ -80,32 +76,6 @@ def run_ingestion(until: datetime, *, backfill: bool = False) -> "IngestReport":
     return report
 
 
-def _go_on(period: timedelta, *, backfill: bool) -> None:
-    from cli.every import graceful_stop, repeat
-
-    def run(now: datetime) -> None:
-        worker.submit(run_ingestion, now, backfill=backfill).result()
-
-    with graceful_stop() as wait, ThreadPoolExecutor(max_workers=1, thread_name_prefix="ingest") as worker:
-        repeat(run, period=period, lag=LAG, clock=utc_now, wait=wait)
-    log.info("stopped")
-
-
-def _hand_over() -> None:
-    from zenml.client import Client
-
-    stack = Client().active_stack
-    if not stack.orchestrator.config.is_schedulable:
-        raise NoSchedules(
-            f"the orchestrator {stack.orchestrator.name} of the stack {stack.name} has no schedules; "
-            "run `churn ingest --every 1h` under a service manager instead, or activate a stack that has them"
-        )
-    from pipelines.ingestion import hourly_schedule
-
-    hourly_schedule()()
-    typer.echo(f"scheduled on {stack.orchestrator.name}, five minutes past every hour")
-
-
 def _past(text: str) -> datetime:
     try:
         return past_moment(text, utc_now())
@@ -121,11 +91,3 @@ def _check_settings(root: Path, environment: Environment | None) -> None:
     there = sorted(path.stem for path in (root / "configs").glob("*.yaml"))
     for name in [environment] if environment else there or ["dev"]:
         load_settings(name, root)
-
-
-def _period(text: str) -> timedelta:
-    match = _PERIOD.match(text)
-    period = int(match[1]) * _UNITS[match[2]] if match else timedelta()
-    if period < timedelta(minutes=1):
-        raise typer.BadParameter(f"{text!r} is no period, such as 1h, 30m or 1d", param_hint="--every")
-    return period

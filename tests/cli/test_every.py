@@ -47,7 +47,7 @@ def starts(day: Day, work: Callable[[datetime], timedelta]) -> list[str]:
         seen.append(f"{now:%H:%M}")
         day.now += work(now)
 
-    repeat(run, period=HOUR, lag=LAG, clock=lambda: day.now, wait=day.wait)
+    repeat(run, name="ingest", period=HOUR, lag=LAG, clock=lambda: day.now, wait=day.wait)
     return seen
 
 
@@ -81,7 +81,7 @@ LOOP = """
         print("end", flush=True)
 
     with graceful_stop() as wait, ThreadPoolExecutor(1) as worker:
-        repeat(lambda now: worker.submit(run, now).result(), period=timedelta(hours=1), lag=timedelta(),
+        repeat(lambda now: worker.submit(run, now).result(), name="loop", period=timedelta(hours=1), lag=timedelta(),
                clock=lambda: datetime.now(UTC), wait=wait)
     print("stopped", flush=True)
 """

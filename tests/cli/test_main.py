@@ -67,11 +67,12 @@ def test_a_stack_registered_again_is_unchanged(ingested: Churn) -> None:
     assert all(line.startswith("unchanged") for line in lines)
 
 
-def test_the_local_orchestrator_has_no_schedules(ingested: Churn) -> None:
-    result = ingested("ingest", "--schedule", "--environment", "dev")
+@pytest.mark.parametrize("words", [("ingest", "--schedule", "--environment", "dev"), ("monitor", "--schedule")])
+def test_the_local_orchestrator_has_no_schedules(ingested: Churn, words: tuple[str, ...]) -> None:
+    result = ingested(*words)
 
     assert result.exit_code == 1
-    assert "churn ingest --every 1h" in result.stderr
+    assert f"churn {words[0]} --every 1h" in result.stderr
 
 
 def test_the_vault_can_be_looked_at_stopped_and_started(ingested: Churn) -> None:

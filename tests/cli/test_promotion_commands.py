@@ -187,6 +187,9 @@ def _without_times(page: str) -> list[str]:
         (["status", "--at", "yesterday"], "is no ISO 8601 time"),
         (["status", "--at", "2999-01-01"], "has not come yet"),
         (["promote", "-1"], "No such option"),
+        (["monitor", "--every", "1h", "--at", "2026-01-01"], "exclude one another"),
+        (["monitor", "--every", "soon"], "is no period"),
+        (["train", "--every", "1d"], "--if-needed"),
         (["promote", "1", "--to", "heaven"], "is not one of"),
     ],
 )
