@@ -24,6 +24,7 @@ from churn.settings import load_settings
 from vault.datakey import EMBEDDED_STATE
 from vault.server import stop_server
 
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 Churn = Callable[..., Result]
 FOR_THE_SHELL = ("make", "source", "export")
 """Set an environment up, which the tests have; what they name is checked in tests/test_docs.py."""
