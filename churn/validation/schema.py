@@ -14,8 +14,12 @@ _SHOWABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_ ]{0,40}", re.ASCII)
 _DIGITS = re.compile(r"\d{5}")
 _NESTED = ("List", "Array", "Struct", "Binary", "Duration", "Boolean", "Object", "Time")
 _NUMERIC = ("Int", "UInt", "Float", "Decimal")
-_REFUSED: dict[FieldType, tuple[str, ...]] = {"timestamp": (*_NESTED, *_NUMERIC)}
 _REFUSED_ELSE = (*_NESTED, "Date", "Datetime")
+_REFUSED: dict[FieldType, tuple[str, ...]] = {
+    "timestamp": (*_NESTED, *_NUMERIC),
+    "flag": tuple(kind for kind in _REFUSED_ELSE if kind != "Boolean"),
+    "object": tuple(kind for kind in _REFUSED_ELSE if kind != "Struct"),
+}
 """First words of the types whose values go to quarantine, by field type."""
 _TYPE = re.compile(r"[A-Za-z]+", re.ASCII)
 

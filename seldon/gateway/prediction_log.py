@@ -20,7 +20,7 @@ Expected = Callable[[str, Sequence[Features]], Sequence[float | None]]
 _RECORDS: Final = pl.Schema(
     {
         "request_id": pl.String(),
-        "event_time": pl.String(),
+        "event_time": pl.Datetime("us", "UTC"),
         "customer_id": pl.String(),
         "row": pl.Int64(),
         "track": pl.String(),
@@ -30,6 +30,9 @@ _RECORDS: Final = pl.Schema(
         "latency_ms": pl.Float64(),
     }
 )
+_FEATURES: Final = "features"
+_FORMATS: Final = (".parquet", ".jsonl.gz")
+"""What servers write, and what those before them wrote."""
 _MISMATCH: Final = 1e-6
 
 
@@ -80,23 +83,22 @@ class PredictionLog:
             except FileNotFoundError:
                 found = []
             for path in sorted(found):
-                if path.rpartition("/")[2].startswith(begins) and path.endswith(".jsonl.gz"):
+                if path.rpartition("/")[2].startswith(begins) and path.endswith(_FORMATS):
                     yield path
             hour += timedelta(hours=1)
 
     def _file(self, path: str) -> pl.DataFrame:
         if path not in self._read:
-            text = _whole_lines(self._fs.cat_file(path))
-            frame = pl.read_ndjson(text, schema=_RECORDS) if text else pl.DataFrame(schema=_RECORDS)
-            self._read[path] = _with_expected(frame, self._expected(frame, text))
+            content = self._fs.cat_file(path)
+            frame, features = _columns(content) if path.endswith(".parquet") else _lines(content)
+            self._read[path] = _with_expected(frame, self._expected(frame, features))
         return self._read[path]
 
-    def _expected(self, frame: pl.DataFrame, text: bytes) -> Sequence[float | None]:
+    def _expected(self, frame: pl.DataFrame, features: Callable[[], Sequence[Features]]) -> Sequence[float | None]:
         """Score a file's records again; a file is one process's, so it has one track and one bundle."""
         if self.expected is None or frame.is_empty() or frame["track"][0] != "canary":
             return [None] * frame.height
-        features = [orjson.loads(line)["features"] for line in text.splitlines()]
-        return self.expected(frame["bundle_digest"][0], features)
+        return self.expected(frame["bundle_digest"][0], features())
 
 
 def bundle_scores(bundles: Mapping[str, Path]) -> Expected:
@@ -117,8 +119,32 @@ def bundle_scores(bundles: Mapping[str, Path]) -> Expected:
 
 
 def _with_expected(frame: pl.DataFrame, scores: Sequence[float | None]) -> pl.DataFrame:
+    return frame.drop("bundle_digest").with_columns(pl.Series("expected_score", scores, pl.Float64))
+
+
+def _columns(content: bytes) -> tuple[pl.DataFrame, Callable[[], Sequence[Features]]]:
+    """Read the records of a Parquet file, and when asked for, their features; a damaged one has none.
+
+    Not by Polars, which a damaged file can make ask for more memory than there is.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(pa.BufferReader(content), columns=[*_RECORDS, _FEATURES])
+    except (pa.ArrowException, OSError):
+        return pl.DataFrame(schema=_RECORDS), list
+    frame = pl.DataFrame(table.drop_columns([_FEATURES])).select(_RECORDS.names()).cast(_RECORDS)
+    return frame, lambda: table.column(_FEATURES).to_pylist()
+
+
+def _lines(content: bytes) -> tuple[pl.DataFrame, Callable[[], Sequence[Features]]]:
+    """Read the records of a file of JSON lines, and when asked for, their features."""
+    text = _whole_lines(content)
+    schema = {**_RECORDS, "event_time": pl.String()}
     at = pl.col("event_time").str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%:z", time_unit="us")
-    return frame.drop("bundle_digest").with_columns(at, pl.Series("expected_score", scores, pl.Float64))
+    frame = (pl.read_ndjson(text, schema=schema) if text else pl.DataFrame(schema=schema)).with_columns(at)
+    return frame, lambda: [orjson.loads(line)[_FEATURES] for line in text.splitlines()]
 
 
 def _whole_lines(content: bytes) -> bytes:

@@ -1,7 +1,7 @@
 """A scored request, which each protocol writes in its own form and the log keeps."""
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from seldon.serving.columns import Rows
 
@@ -25,8 +25,7 @@ class Identity:
     track: Track
 
 
-@dataclass(frozen=True, slots=True)
-class Scored:
+class Scored(NamedTuple):
     """Rows with their scores.
 
     Attributes:

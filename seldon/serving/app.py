@@ -20,7 +20,8 @@ from seldon.serving.faults import Fault
 from seldon.serving.limits import Limits
 from seldon.serving.metrics import Metrics, Service
 from seldon.serving.model import Model
-from seldon.serving.prediction_log import Entry, PredictionLog
+from seldon.serving.prediction_log import PredictionLog
+from seldon.serving.records import Entry
 from seldon.serving.request import Request, read_headers
 
 Receive = Callable[[], Awaitable[Any]]

@@ -9,10 +9,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from operator import itemgetter
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
-import orjson
 
 from seldon.serving.faults import Fault, bad_columns, bad_data, shown
 from seldon.serving.model import Model, Numbers, Texts
@@ -26,8 +25,7 @@ _PLANS: Final = 256
 Row = Sequence[Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
+class Rows(NamedTuple):
     """Rows ready to be scored: `missing` stands for an unknown text, the plan says which columns were given.
 
     Attributes:
@@ -56,7 +54,6 @@ class Plan:
         pack: makes float32 of them; refuses everything that is no number, booleans apart.
         place: where they belong among the model's numbers; none when they are all of them, in order.
         texts: position, place and whether it must be given, for each category.
-        pieces: a JSON object of the columns, numbers first, in pieces of which every second is a gap for a value.
     """
 
     names: tuple[str, ...]
@@ -64,7 +61,6 @@ class Plan:
     pack: Callable[..., bytes]
     place: list[int] | None
     texts: tuple[tuple[int, int, bool], ...]
-    pieces: tuple[bytes, ...]
 
 
 class Columns:
@@ -177,7 +173,6 @@ class Columns:
             pack=struct.Struct(f"{len(numbers)}f").pack,
             place=place if len(place) < len(model.numbers) else None,
             texts=tuple((names.index(name), model.texts.index(name), self._kinds[name].required) for name in texts),
-            pieces=_pieces([*numbers, *texts]),
         )
 
     def _numbers(self, plan: Plan, rows: Sequence[Row]) -> Numbers:
@@ -239,13 +234,6 @@ class Columns:
         except OverflowError:
             finite = False
         return None if finite else "is outside of what a 32-bit float holds"
-
-
-def _pieces(names: list[str]) -> tuple[bytes, ...]:
-    if not names:
-        return (b"{}",)
-    keys = [b"%b%b:" % (b"," if i else b"{", orjson.dumps(name)) for i, name in enumerate(names)]
-    return (*chain.from_iterable((key, b"") for key in keys), b"}")
 
 
 def _picker(positions: list[int]) -> Callable[[Row], tuple[Any, ...]]:

@@ -15,6 +15,7 @@ from seldon.serving.metrics import Metrics
 from seldon.serving.model import open_model
 from seldon.serving.options import read_options
 from seldon.serving.prediction_log import PredictionLog
+from seldon.serving.records import Features
 from seldon.serving.refusal import REFUSED, UNREACHABLE, WRONG_ARGUMENTS, complain
 from seldon.serving.server import Server, process_name
 from seldon.serving.sockets import listen
@@ -49,7 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     metrics = Metrics(options.identity)
     log = None
     if options.log_to is not None:
-        log = PredictionLog(landing_at(options.log_to), options.identity, metrics, options.log, process_name())
+        features = Features(model.numbers, model.texts)
+        landing = landing_at(options.log_to)
+        log = PredictionLog(landing, options.identity, features, metrics, options.log, process_name())
     app = App(model, options.identity, options.limits, metrics, log)
     if options.customers is not None:
         app.take_customers(options.customers, options.staleness, SNAPSHOT_SECONDS)

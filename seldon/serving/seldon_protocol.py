@@ -1,8 +1,7 @@
 """The Seldon protocol: messages with `data.ndarray`, `data.tensor` or `jsonData`, and feedback."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
 import orjson
@@ -56,8 +55,7 @@ def _field(form: bytes) -> bytes:
         raise bad_data("the form must hold one field, json") from None
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """What a message asks; `tensor` is the form in which it wants to be answered."""
 
     rows: Rows

@@ -1,14 +1,19 @@
 import gzip
+import json
 import resource
 import time
 from collections.abc import Collection, Mapping
+from decimal import Decimal
 from io import BytesIO
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
 import polars as pl
 import pyarrow as pa  # type: ignore[import-untyped, unused-ignore]
 import pyarrow.parquet as pq  # type: ignore[import-untyped, unused-ignore]
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from churn.errors import UnreadableObject
 from churn.landing.decode import decode
@@ -299,6 +304,37 @@ def test_parquet_keeps_types_and_gives_nested_values_as_json() -> None:
     assert decoded.seen["other"] == "String"
     nested = parquet({"note": [{"b": "é", "a": [1]}, None]})
     assert read(nested, "parquet").frame["note"].to_list() == ['{"b": "é", "a": [1]}', None]
+
+
+@given(
+    st.lists(
+        st.none()
+        | st.fixed_dictionaries(
+            {
+                "x": st.none() | st.floats(width=32, allow_nan=False, allow_infinity=False),
+                "n": st.none() | st.integers(-(2**63), 2**63 - 1),
+                "code": st.none() | st.text(max_size=8),
+                "ok": st.none() | st.booleans(),
+            }
+        ),
+        min_size=1,
+        max_size=9,
+    )
+)
+def test_objects_of_plain_values_keep_every_value(objects: list[dict[str, Any] | None]) -> None:
+    kind = pl.Struct({"x": pl.Float32(), "n": pl.Int64(), "code": pl.String(), "ok": pl.Boolean()})
+    data = parquet({"note": pl.Series(objects, dtype=kind)})
+
+    texts = read(data, "parquet").frame["note"].to_list()
+
+    found = [None if text is None else json.loads(text) for text in texts]
+    narrowed = [item and {**item, "x": item["x"] and float(np.float32(item["x"]))} for item in found]
+    assert narrowed == objects
+
+
+def test_objects_with_anything_else_are_written_value_by_value() -> None:
+    assert read(parquet({"note": [{"x": float("nan")}]}), "parquet").frame["note"].to_list() == ['{"x": NaN}']
+    assert read(parquet({"note": [{"x": Decimal("1.50")}]}), "parquet").frame["note"].to_list() == ['{"x": "1.50"}']
 
 
 def test_parquet_text_in_other_clothes_becomes_text() -> None:

@@ -1,4 +1,4 @@
-from churn.contracts import Contract
+from churn.contracts import Contract, load_contract
 from churn.validation.schema import SchemaChange, missing_required, schema_changes
 
 
@@ -56,3 +56,14 @@ def test_first_row_of_a_file_without_a_header_is_never_shown(activity: Contract)
     changes = schema_changes(dict.fromkeys(["71", "Hannelore", "Bonn"], "String"), activity)
     shown = [change.column for change in changes if change.kind == "unknown_dropped"]
     assert shown == ["<column 1>", "<column 2>", "<column 3>"]
+
+
+def test_flags_and_objects_may_come_in_types_of_their_own() -> None:
+    predictions = load_contract("predictions")
+    seen = {field.name: "String" for field in predictions.fields}
+
+    assert schema_changes(seen | {"contacted": "Boolean", "features": "Struct({'x': Float32})"}, predictions) == []
+    assert schema_changes(seen | {"contacted": "Struct({'x': Float32})", "features": "Boolean"}, predictions) == [
+        SchemaChange("retyped", "features", "Boolean"),
+        SchemaChange("retyped", "contacted", "Struct"),
+    ]

@@ -138,6 +138,31 @@ def test_files_that_are_still_written_or_were_cut_off_give_what_they_hold(logs: 
     assert logs.read()["score"].to_list() == [0.25, 0.25]
 
 
+def test_what_a_server_writes_counts_like_the_lines_of_one_before_it(logs: Logs) -> None:
+    written = {
+        "event_time": [NOON],
+        "row": [0],
+        "request_id": ["b"],
+        "track": ["canary"],
+        "bundle_digest": ["d"],
+        "customer_id": ["token-1"],
+        "features": [{"x": 0.5, "plan": None}],
+        "score": [0.75],
+        "contacted": [True],
+        "latency_ms": [0.5],
+    }
+    folder = logs.landing / "predictions" / "dt=2026-11-22" / "hour=12"
+    logs.access(logs.line("a", 1, "canary"), logs.line("b", 2, "canary"))
+    logs.predictions(logs.record("a", "canary"), track="canary")
+    pl.DataFrame(written).write_parquet(folder / "churn-canary-2-1.parquet")
+    (folder / "churn-canary-2-2.parquet").write_bytes(b"PAR1, damaged")
+
+    frame = logs.read(expected=lambda digest, features: [one["x"] for one in features])
+
+    assert frame["score"].to_list() == [0.25, 0.75]
+    assert frame["expected_score"].to_list() == [1.0, 0.5]
+
+
 def test_only_predictions_since_then_count(logs: Logs) -> None:
     logs.access(
         logs.line("old", -1),

@@ -1,3 +1,5 @@
+import io
+import json
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -5,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+import pyarrow.parquet as pq  # type: ignore[import-untyped, unused-ignore]
 import pytest
 
 from churn.bundle.bundle import Bundle
@@ -14,8 +17,9 @@ from seldon.serving.columns import Columns
 from seldon.serving.landing import Folder
 from seldon.serving.limits import LogLimits
 from seldon.serving.metrics import Metrics
-from seldon.serving.model import open_model
-from seldon.serving.prediction_log import Entry, PredictionLog
+from seldon.serving.model import Model, open_model
+from seldon.serving.prediction_log import PredictionLog
+from seldon.serving.records import Entry, Features, Records
 from tests.seldon.serving.cases import NAMES, PREDICT, ROW, ndarray
 from tests.seldon.serving.conftest import TOKEN, Serve
 from tests.world import World, world_in
@@ -39,9 +43,19 @@ class Blocked:
         self.objects[path] = content
 
 
+@pytest.fixture(scope="module")
+def model(bundle: Bundle) -> Model:
+    return open_model(bundle.path, bundle.digest)
+
+
 @pytest.fixture
-def entry(bundle: Bundle) -> Entry:
-    rows = Columns(open_model(bundle.path, bundle.digest), 100).read(NAMES, [ROW, ROW], "rows", booleans=False)
+def features(model: Model) -> Features:
+    return Features(model.numbers, model.texts)
+
+
+@pytest.fixture
+def entry(model: Model) -> Entry:
+    rows = Columns(model, 100).read(NAMES, [ROW, ROW], "rows", booleans=False)
     return Entry("r-1", TOKEN, 1_790_000_000.25, Scored(rows, [0.25, 0.75], [False, True], 0.5))
 
 
@@ -88,7 +102,7 @@ def test_what_was_served_is_in_the_lake_exactly_once(serve: Serve, bundle: Bundl
     pairs = [pair for i in (2, 0, 1, 3) for pair in answers[i].json["data"]["ndarray"]]
     assert rows["score"].to_list() == pytest.approx([pair[1] for pair in pairs], abs=1e-9)
     assert rows["contacted"].to_list() == [pair[1] >= bundle.manifest.threshold for pair in pairs]
-    assert len(list((tmp_path / "landing").rglob("*.jsonl.gz"))) == 3
+    assert len(list((tmp_path / "landing").rglob("*.parquet"))) == 3
 
     # And the logged features score as the answer did
     dtypes = {feature.name: feature.dtype for feature in bundle.manifest.catalogue}
@@ -144,9 +158,9 @@ def test_what_is_no_token_goes_to_quarantine(tmp_path: Path) -> None:
     assert world.rows("predictions").height == 2
 
 
-def test_a_full_queue_drops_and_counts(entry: Entry) -> None:
+def test_a_full_queue_drops_and_counts(entry: Entry, features: Features) -> None:
     place, metrics = Blocked(), Metrics(IDENTITY)
-    log = PredictionLog(place, IDENTITY, metrics, LogLimits(seconds=0, queue=10), "p")
+    log = PredictionLog(place, IDENTITY, features, metrics, LogLimits(seconds=0, queue=10), "p")
     log.put(entry)
     time.sleep(0.6)  # the thread now waits for the place
 
@@ -160,10 +174,10 @@ def test_a_full_queue_drops_and_counts(entry: Entry) -> None:
     assert log.waiting == 0
 
 
-def test_a_place_that_fails_is_tried_again(entry: Entry) -> None:
+def test_a_place_that_fails_is_tried_again(entry: Entry, features: Features) -> None:
     place, metrics = Blocked(failures=2), Metrics(IDENTITY)
     place.free.set()
-    log = PredictionLog(place, IDENTITY, metrics, LogLimits(seconds=0), "p")
+    log = PredictionLog(place, IDENTITY, features, metrics, LogLimits(seconds=0), "p")
 
     log.put(entry)
     deadline = time.monotonic() + 10
@@ -174,14 +188,14 @@ def test_a_place_that_fails_is_tried_again(entry: Entry) -> None:
     [path] = place.objects
     hour = datetime.now(UTC)
     assert path.startswith(f"predictions/dt={hour:%Y-%m-%d}/hour=")
-    assert path.endswith("churn-canary-p-000001.jsonl.gz")
+    assert path.endswith("churn-canary-p-000001.parquet")
     assert (counted(metrics, "written"), counted(metrics, "dropped")) == (2, 0)
 
 
-def test_a_place_that_stays_away_costs_bounded_memory_and_is_counted(entry: Entry) -> None:
+def test_a_place_that_stays_away_costs_bounded_memory_and_is_counted(entry: Entry, features: Features) -> None:
     place, metrics = Blocked(failures=10**6), Metrics(IDENTITY)
     place.free.set()
-    log = PredictionLog(place, IDENTITY, metrics, LogLimits(seconds=0, pending=500), "p")
+    log = PredictionLog(place, IDENTITY, features, metrics, LogLimits(seconds=0, pending=500), "p")
 
     for _ in range(4):
         log.put(entry)
@@ -193,9 +207,9 @@ def test_a_place_that_stays_away_costs_bounded_memory_and_is_counted(entry: Entr
     assert counted(metrics, "dropped") == 8
 
 
-def test_a_place_that_hangs_does_not_hold_up_the_end(entry: Entry) -> None:
+def test_a_place_that_hangs_does_not_hold_up_the_end(entry: Entry, features: Features) -> None:
     place, metrics = Blocked(), Metrics(IDENTITY)
-    log = PredictionLog(place, IDENTITY, metrics, LogLimits(seconds=0), "p")
+    log = PredictionLog(place, IDENTITY, features, metrics, LogLimits(seconds=0), "p")
     log.put(entry)
 
     begun = time.monotonic()
@@ -225,22 +239,87 @@ def test_an_object_is_never_seen_half_written(tmp_path: Path) -> None:
     (tmp_path / "predictions" / "dt=1").write_text("in the way")
 
     with pytest.raises(OSError, match="dt=1"):
-        folder.write("predictions/dt=1/x.jsonl.gz", b"content")
-    folder.write("predictions/dt=2/x.jsonl.gz", b"content")
+        folder.write("predictions/dt=1/x.parquet", b"content")
+    folder.write("predictions/dt=2/x.parquet", b"content")
 
-    assert [path.name for path in (tmp_path / "predictions" / "dt=2").iterdir()] == ["x.jsonl.gz"]
+    assert [path.name for path in (tmp_path / "predictions" / "dt=2").iterdir()] == ["x.parquet"]
 
 
-def test_features_have_the_digits_that_the_model_saw(bundle: Bundle) -> None:
-    from seldon.serving.prediction_log import encode
+def test_features_have_the_digits_that_the_model_saw(model: Model, features: Features) -> None:
+    rows = Columns(model, 100).read(
+        ["plan", *NAMES[:2], "active_day_rate"],
+        [[None, 1 / 3, 1e-30, None], ['a"b', 16777217, 2, 0.1]],
+        "rows",
+        booleans=False,
+    )
+    records = Records(IDENTITY, features, 0.0)
 
-    columns = Columns(open_model(bundle.path, bundle.digest), 100)
-    rows = columns.read(["plan", *NAMES[:2]], [[None, 1 / 3, 1e-30], ['a"b', 16777217, 2]], "rows", booleans=False)
+    records.add([Entry("r", None, 0.0, Scored(rows, [0.5, 1e-12], [True, False], 0.1))])
 
-    records = [
-        pl.read_json(line)["features"].struct.unnest().row(0, named=True)
-        for line in encode(Entry("r", None, 0.0, Scored(rows, [0.5, 1e-12], [True, False], 0.1)), IDENTITY)
-    ]
+    logged = pl.from_arrow(pq.read_table(io.BytesIO(records.to_parquet())))
+    assert isinstance(logged, pl.DataFrame)
+    given = logged.unnest("features")
+    assert given["recency_days"].to_list() == [np.float32(1 / 3), np.float32(16777217)]
+    assert given["active_day_rate"].to_list() == [None, np.float32(0.1)]
+    assert given["plan"].to_list() == [None, 'a"b']
+    assert given["amount_90d"].to_list() == [None, None]
+    assert given["score"].to_list() == [0.5, 1e-12]
 
-    assert [np.float32(record["recency_days"]) for record in records] == [np.float32(1 / 3), np.float32(16777217)]
-    assert [record["plan"] for record in records] == [None, 'a"b']
+
+@pytest.mark.parametrize("rows", [1, 9, 10, 11, 100, 101])
+def test_every_row_of_a_request_has_a_key_of_its_own(model: Model, features: Features, rows: int) -> None:
+    read = Columns(model, 200).read(NAMES, [ROW] * rows, "rows", booleans=False)
+    asked = [Entry(name, TOKEN, 0.0, Scored(read, [0.5] * rows, [True] * rows, 0.1)) for name in ("r", "s")]
+    records = Records(IDENTITY, features, 0.0)
+
+    records.add(asked)
+
+    frame = pl.read_parquet(records.to_parquet())
+    assert frame["event_id"].to_list() == [f"{name}-canary-{row}" for name in ("r", "s") for row in range(rows)]
+    assert frame["row"].to_list() == [*range(rows)] * 2
+
+
+def test_rows_of_customers_are_about_them_and_others_about_the_header(model: Model, features: Features) -> None:
+    read = Columns(model, 100).read(NAMES, [ROW, ROW], "rows", booleans=False)
+    asked_for = read._replace(customers=["cus_a", "cus_b"])
+    records = Records(IDENTITY, features, 0.0)
+
+    for rows, header in ((asked_for, TOKEN), (read, TOKEN), (read, None), (asked_for, None)):
+        records.add([Entry("r", header, 0.0, Scored(rows, [0.5, 0.5], [True, True], 0.1))])
+
+    customers = pl.read_parquet(records.to_parquet())["customer_id"].to_list()
+    assert customers == ["cus_a", "cus_b", TOKEN, TOKEN, None, None, "cus_a", "cus_b"]
+
+
+def test_lines_of_an_older_server_are_ingested_beside_its_files(
+    tmp_path: Path, entry: Entry, features: Features
+) -> None:
+    records = Records(IDENTITY, features, 0.0)
+    records.add([entry._replace(at=datetime(2026, 3, 1, 10, tzinfo=UTC).timestamp())])
+    older = {
+        "event_id": "r-0-stable-0",
+        "request_id": "r-0",
+        "row": 0,
+        "customer_id": TOKEN,
+        "deployment": "churn",
+        "event_time": "2026-03-01T10:00:00Z",
+        "track": "stable",
+        "model_version": "7",
+        "bundle_digest": "ab",
+        "features": {"plan": "gold", "recency_days": 12.0},
+        "score": 0.5,
+        "contacted": True,
+        "latency_ms": 0.2,
+    }
+    world = world_in(tmp_path)
+
+    world.upload([older], "old.jsonl", stream="predictions")
+    world.upload(records.to_parquet(), "new.parquet", stream="predictions")
+    report = world.ingest()
+
+    [stream] = [stream for stream in report.streams if stream.stream == "predictions"]
+    assert (stream.reasons, stream.differences) == ({}, ())
+    rows = world.rows("predictions").sort("event_id")
+    assert rows["event_id"].to_list() == ["r-0-stable-0", "r-1-canary-0", "r-1-canary-1"]
+    given = [json.loads(text) for text in rows["features"]]
+    assert {name: given[1][name] for name in NAMES} == dict(zip(NAMES, [12.0, 40.5, "gold", 19.9], strict=True))

@@ -1,0 +1,141 @@
+"""Rows of the prediction log, collected as the columns that `churn/contracts/predictions.yaml` names."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seldon.serving.answer import Identity, Scored
+from seldon.serving.parquet import Column, Kind, text, write_parquet
+
+_FEATURES: Final = "features"
+_MICROSECONDS: Final = 1_000_000
+
+
+class Entry(NamedTuple):
+    """One answered request; `at` is in seconds since 1970."""
+
+    request_id: str
+    customer: str | None
+    at: float
+    scored: Scored
+
+
+@dataclass(frozen=True)
+class Features:
+    """Names of the model's numbers and texts, in the order of the matrices that a request becomes."""
+
+    numbers: tuple[str, ...]
+    texts: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Records:
+    """What becomes one object.
+
+    Entries are taken in as they come and kept as bytes and arrays, which weigh a third of what the requests do; the
+    file is made of them at once. Features are there with the 32 bits that the model saw, null where unknown.
+
+    Attributes:
+        started: seconds since 1970.
+    """
+
+    identity: Identity
+    features: Features
+    started: float
+    rows: int = 0
+    _texts: defaultdict[str, list[bytes]] = field(default_factory=lambda: defaultdict(list))
+    _arrays: defaultdict[str, list[NDArray[Any]]] = field(default_factory=lambda: defaultdict(list))
+    _numbers: list[NDArray[np.float32]] = field(default_factory=list)
+    _known: defaultdict[str, list[NDArray[np.bool_]]] = field(default_factory=lambda: defaultdict(list))
+
+    def add(self, entries: Sequence[Entry]) -> None:
+        """Take entries in."""
+        scored = [entry.scored for entry in entries]
+        counts = [len(one.scores) for one in scored]
+        ids = [entry.request_id.encode() for entry in entries]
+        track = self.identity.track.encode()
+        self._texts["event_id"] += [_event_ids(b"%b-%b-" % (i, track), n) for i, n in zip(ids, counts, strict=True)]
+        self._texts["request_id"] += [text(i) * n for i, n in zip(ids, counts, strict=True)]
+        for entry, n in zip(entries, counts, strict=True):
+            self._add_customer(entry, n)
+        for name, values in (
+            ("event_time", [round(entry.at * _MICROSECONDS) for entry in entries]),
+            ("latency_ms", [one.latency_ms for one in scored]),
+        ):
+            self._arrays[name].append(np.repeat(np.array(values), counts))
+        firsts = np.cumsum(counts) - counts
+        self._arrays["row"].append(np.arange(sum(counts)) - np.repeat(firsts, counts))
+        self._arrays["score"].append(np.array([score for one in scored for score in one.scores]))
+        self._arrays["contacted"].append(np.array([choice for one in scored for choice in one.contacted]))
+        self._numbers.append(np.concatenate([one.rows.numbers for one in scored]))
+        codes = np.concatenate([one.rows.texts for one in scored])
+        missing = scored[0].rows.missing
+        encoded = {code: text(code.encode()) for code in set(codes.ravel().tolist())} | {missing: b""}
+        for name, column in zip(self.features.texts, codes.T, strict=True):
+            self._texts[f"{_FEATURES}.{name}"].append(b"".join([encoded[code] for code in column.tolist()]))
+            self._known[f"{_FEATURES}.{name}"].append(column != missing)
+        self.rows += sum(counts)
+
+    def to_parquet(self) -> bytes:
+        """Return the object's content."""
+        return write_parquet([*self._about_requests(), *self._about_features()], self.rows)
+
+    def _add_customer(self, entry: Entry, rows: int) -> None:
+        """Say whom each row is about: who was asked for by token, or else whom the request's header names."""
+        whom = entry.scored.rows.customers
+        if whom is not None:
+            self._texts["customer_id"] += [text(token.encode()) for token in whom]
+        elif entry.customer is not None:
+            self._texts["customer_id"].append(text(entry.customer.encode()) * rows)
+        self._known["customer_id"].append(np.full(rows, whom is not None or entry.customer is not None))
+
+    def _about_requests(self) -> list[Column]:
+        identity = self.identity
+        fixed = {
+            "deployment": identity.deployment,
+            "track": identity.track,
+            "model_version": identity.version,
+            "bundle_digest": identity.digest,
+        }
+        kinds: dict[str, Kind] = {
+            "row": "integer",
+            "event_time": "moment",
+            "score": "double",
+            "contacted": "flag",
+            "latency_ms": "double",
+        }
+        known = np.concatenate(self._known["customer_id"])
+        return [
+            *(Column((name,), "text", b"".join(self._texts[name])) for name in ("event_id", "request_id")),
+            Column(("customer_id",), "text", b"".join(self._texts["customer_id"]), known),
+            *(Column((name,), "text", text(value.encode()) * self.rows) for name, value in fixed.items()),
+            *(Column((name,), kind, np.concatenate(self._arrays[name])) for name, kind in kinds.items()),
+        ]
+
+    def _about_features(self) -> list[Column]:
+        columns = []
+        for at, name in enumerate(self.features.numbers):
+            values = np.concatenate([matrix[:, at] for matrix in self._numbers])
+            known = ~np.isnan(values)
+            columns.append(Column((_FEATURES, name), "float", values[known], known))
+        for name in self.features.texts:
+            path = f"{_FEATURES}.{name}"
+            columns.append(
+                Column((_FEATURES, name), "text", b"".join(self._texts[path]), np.concatenate(self._known[path]))
+            )
+        return columns
+
+
+def _event_ids(begin: bytes, rows: int) -> bytes:
+    """Return a text for each row, its number at the end: those of as many digits share what stands before them."""
+    parts, first, digits = [], 0, 1
+    while first < rows:
+        end = min(rows, 10**digits)
+        head = (len(begin) + digits).to_bytes(4, "little") + begin
+        parts.append(head.join([b"", *[b"%d" % row for row in range(first, end)]]))
+        first, digits = end, digits + 1
+    return b"".join(parts)
