@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +14,8 @@ from seldon.serving import inference_protocol as inference
 from seldon.serving import pages
 from seldon.serving import seldon_protocol as seldon
 from seldon.serving.answer import Identity, Scored
+from seldon.serving.begun import begun
+from seldon.serving.booleans import may_hold_booleans
 from seldon.serving.columns import Columns, Rows
 from seldon.serving.customers import Customers, Staleness
 from seldon.serving.faults import Fault
@@ -24,7 +26,7 @@ from seldon.serving.prediction_log import PredictionLog
 from seldon.serving.records import Entry
 from seldon.serving.request import Request, read_headers
 
-Receive = Callable[[], Awaitable[Any]]
+Receive = Callable[[], Coroutine[Any, Any, Any]]
 Send = Callable[[Any], Awaitable[None]]
 Header = tuple[bytes, bytes]
 
@@ -129,38 +131,42 @@ class App:
     async def _read_body(self, request: Request, receive: Receive) -> bool:
         """Read the body; false when the caller has gone."""
         limit = self._limits.body
-        too_large = Fault(413, "TOO_LARGE", f"the body: at most {limit} bytes are taken", closes=True)
         if request.content_length is not None and request.content_length > limit:
             # A body of bearable size is read to its end unseen, so that the caller gets to read the answer.
-            too_large.closes = request.content_length > limit * _DISCARDED
-            raise too_large
+            raise self._too_large(closes=request.content_length > limit * _DISCARDED)
+        message, rest = begun(receive())
+        if rest is None and message["type"] == "http.request" and not message.get("more_body"):
+            request.body = message["body"]
+            if len(request.body) > limit:
+                raise self._too_large()
+            return True
         try:
             async with asyncio.timeout(self._limits.seconds):
-                message = await receive()
-                if not message.get("more_body") and message["type"] == "http.request":
-                    request.body = message["body"]
-                    if len(request.body) > limit:
-                        raise too_large
-                    return True
-                parts = []
-                size = 0
-                while message["type"] == "http.request":
-                    parts.append(message["body"])
-                    size += len(message["body"])
-                    if size > limit:
-                        raise too_large
-                    if not message["more_body"]:
-                        request.body = b"".join(parts)
-                        return True
-                    message = await receive()
+                return await self._read_parts(request, receive, message if rest is None else await rest)
         except TimeoutError:
             info = f"the body did not arrive within {self._limits.seconds:g} seconds"
             raise Fault(408, "TOO_SLOW", info, closes=True) from None
+
+    async def _read_parts(self, request: Request, receive: Receive, message: Any) -> bool:  # noqa: ANN401 - as ASGI has it
+        parts = []
+        size = 0
+        while message["type"] == "http.request":
+            parts.append(message["body"])
+            size += len(message["body"])
+            if size > self._limits.body:
+                raise self._too_large()
+            if not message.get("more_body"):
+                request.body = b"".join(parts)
+                return True
+            message = await receive()
         return False
+
+    def _too_large(self, *, closes: bool = True) -> Fault:
+        return Fault(413, "TOO_LARGE", f"the body: at most {self._limits.body} bytes are taken", closes=closes)
 
     def _predict(self, request: Request, started: float) -> bytes:
         text = seldon.json_text(request)
-        booleans = _may_hold_booleans(text)
+        booleans = may_hold_booleans(text)
         message = seldon.parsed(text)
         lookup = self._customers.rows if self._customers is not None else None
         asked = seldon.read_message(message, self._columns, booleans=booleans, lookup=lookup)
@@ -168,7 +174,7 @@ class App:
         return seldon.write_message(scored, self._identity, asked.puid or request.id, tensor=asked.tensor)
 
     def _infer(self, request: Request, started: float) -> bytes:
-        booleans = _may_hold_booleans(request.body)
+        booleans = may_hold_booleans(request.body)
         rows, given_id, outputs = inference.read_inference(request, self._columns, booleans=booleans)
         scored = self._score(rows, request, started)
         return inference.write_inference(scored, self._identity, given_id or request.id, outputs)
@@ -264,26 +270,6 @@ class App:
 
     def _state(self) -> bytes:
         return orjson.dumps({"ready": not self._draining, "version": self._identity.version})
-
-
-def _may_hold_booleans(text: bytes) -> bool:
-    """Tell whether JSON may hold a boolean anywhere: it cannot without these words."""
-    return _holds(text, b"true", 2) or _holds(text, b"false", 0)
-
-
-def _holds(text: bytes, word: bytes, rare: int) -> bool:
-    """Tell whether a text holds a word, by a letter of it that numbers and most names lack.
-
-    A search for one letter is a hundred times faster than one for a word, unless it finds many.
-    """
-    letter, at = word[rare : rare + 1], -1
-    for _ in range(16 + len(text) // 256):
-        at = text.find(letter, at + 1)
-        if at < 0:
-            return False
-        if text.startswith(word, max(at - rare, 0)):
-            return True
-    return text.find(word, max(at - rare, 0)) >= 0
 
 
 def _write_fault(fault: Fault, service: Service, request: Request) -> bytes:

@@ -12,6 +12,7 @@ from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seldon.serving.faults import Fault, bad_columns, bad_data, shown
 from seldon.serving.model import Model, Numbers, Texts
@@ -21,6 +22,9 @@ MAX_TEXT: Final = 128
 """Longest category in characters: the longest that ingestion takes in."""
 _PLANS: Final = 256
 """Orders of columns that are remembered; callers have few."""
+_MANY: Final = 24
+_CODES: Final = 4096
+"""Categories that are known to be well formed; there are few of them too."""
 
 Row = Sequence[Any]
 
@@ -50,15 +54,17 @@ class Plan:
     """Where the columns of one order go.
 
     Attributes:
-        pick: takes a row's numbers out, as a tuple.
+        pick: takes the numbers out of a row, or their columns out of all of them, as a tuple.
         pack: makes float32 of them; refuses everything that is no number, booleans apart.
+        given: how many numbers there are.
         place: where they belong among the model's numbers; none when they are all of them, in order.
         texts: position, place and whether it must be given, for each category.
     """
 
     names: tuple[str, ...]
-    pick: Callable[[Row], tuple[Any, ...]]
+    pick: Callable[[Sequence[Any]], tuple[Any, ...]]
     pack: Callable[..., bytes]
+    given: int
     place: list[int] | None
     texts: tuple[tuple[int, int, bool], ...]
 
@@ -72,8 +78,11 @@ class Columns:
         self._max_rows = max_rows
         self._kinds = {entry.name: entry for entry in model.inputs}
         self._required = tuple(entry.name for entry in model.inputs if entry.required)
-        self._required_numbers = [i for i, name in enumerate(model.numbers) if self._kinds[name].required]
+        required = [i for i, name in enumerate(model.numbers) if self._kinds[name].required]
+        self._required_numbers = np.array(required, dtype=np.intp)
         self._plans: dict[tuple[Any, ...], Plan] = {}
+        self._last: tuple[list[Any], Plan] | None = None
+        self._fine: set[str] = set()
 
     def read(self, names: Sequence[Any], rows: Sequence[Row], where: str, *, booleans: bool) -> Rows:
         """Read rows of values in the order of `names`.
@@ -111,8 +120,8 @@ class Columns:
             names = tuple(dict.fromkeys(chain.from_iterable(rows)))
             self._plan(names)
             self._check_each(rows, where)
-            return self.read(names, [[row.get(name) for name in names] for row in rows], where, booleans=booleans)
-        return self.read(names, [list(row.values()) for row in rows], where, booleans=booleans)
+            return self.read([*names], [[row.get(name) for name in names] for row in rows], where, booleans=booleans)
+        return self.read([*names], [list(row.values()) for row in rows], where, booleans=booleans)
 
     def whole_plan(self) -> Plan:
         """Return the plan of rows that hold every column, in the model's order."""
@@ -139,6 +148,8 @@ class Columns:
             )
 
     def _plan(self, names: Sequence[Any]) -> Plan:
+        if self._last is not None and self._last[0] == names:  # which is cheaper than to hash them
+            return self._last[1]
         try:
             key = tuple(names)
             plan = self._plans.get(key)
@@ -149,6 +160,7 @@ class Columns:
             if len(self._plans) >= _PLANS:
                 self._plans.clear()
             self._plans[key] = plan
+        self._last = [*names], plan
         return plan
 
     def _make_plan(self, names: tuple[Any, ...]) -> Plan:
@@ -171,43 +183,42 @@ class Columns:
             names=names,
             pick=_picker([names.index(name) for name in numbers]),
             pack=struct.Struct(f"{len(numbers)}f").pack,
+            given=len(numbers),
             place=place if len(place) < len(model.numbers) else None,
             texts=tuple((names.index(name), model.texts.index(name), self._kinds[name].required) for name in texts),
         )
 
     def _numbers(self, plan: Plan, rows: Sequence[Row]) -> Numbers:
-        pick, pack, width = plan.pick, plan.pack, len(plan.names)
-        packed: list[bytes] = []
-        gaps = False  # rows mostly have values unknown, or have none
-        for row in rows:
-            if type(row) is not list or len(row) != width:
-                raise _Unfit
-            given = pick(row)
-            if not gaps:
-                try:
-                    packed.append(pack(*given))
-                    continue
-                except struct.error:
-                    gaps = True
-            packed.append(pack(*[NAN if value is None else value for value in given]))
-        numbers = np.frombuffer(b"".join(packed), dtype=np.float32).reshape(len(rows), -1)
+        if set(map(type, rows)) != {list} or set(map(len, rows)) != {len(plan.names)}:
+            raise _Unfit
+        numbers = _by_rows(plan, rows) if len(rows) < _MANY else _by_columns(plan, rows)
         if plan.place is not None:
             some, numbers = numbers, np.full((len(rows), len(self._model.numbers)), NAN, dtype=np.float32)
             numbers[:, plan.place] = some
-        if np.isinf(numbers).any() or np.isnan(numbers[:, self._required_numbers]).any():
+        if _any(np.isinf(numbers)) or _any(np.isnan(numbers.take(self._required_numbers, axis=1))):
             raise _Unfit
         return numbers
 
     def _texts(self, plan: Plan, rows: Sequence[Row]) -> Texts:
-        texts = np.full((len(rows), len(self._model.texts)), self._model.missing, dtype=object)
+        width, missing, fine = len(self._model.texts), self._model.missing, self._fine
+        texts = [missing] * (len(rows) * width)
         for position, place, required in plan.texts:
-            for i, row in enumerate(rows):
+            for at, row in enumerate(rows):
                 value = row[position]
-                if type(value) is str and _text_fault(value) is None:
-                    texts[i, place] = value
+                if type(value) is str and (value in fine or self._is_fine(value)):
+                    texts[at * width + place] = value
                 elif value is not None or required:
                     raise _Unfit
-        return texts
+        matrix: Texts = np.empty(len(texts), dtype=object)
+        matrix[:] = texts
+        return matrix.reshape(len(rows), width)
+
+    def _is_fine(self, value: str) -> bool:
+        if _text_fault(value) is not None:
+            return False
+        if len(self._fine) < _CODES:
+            self._fine.add(value)
+        return True
 
     def _faults(self, plan: Plan, rows: Sequence[Row], where: str) -> Iterator[str]:
         for i, row in enumerate(rows):
@@ -236,7 +247,31 @@ class Columns:
         return None if finite else "is outside of what a 32-bit float holds"
 
 
-def _picker(positions: list[int]) -> Callable[[Row], tuple[Any, ...]]:
+def _by_rows(plan: Plan, rows: Sequence[Row]) -> Numbers:
+    packed = [_packed(plan.pack, plan.pick(row)) for row in rows]
+    return np.ndarray((len(rows), plan.given), np.float32, packed[0] if len(packed) == 1 else b"".join(packed))
+
+
+def _by_columns(plan: Plan, rows: Sequence[Row]) -> Numbers:
+    """Take many rows at once, in half the time: what is unknown is so in few columns, but in most rows."""
+    pack = struct.Struct(f"{len(rows)}f").pack
+    packed = [_packed(pack, column) for column in plan.pick(list(zip(*rows, strict=True)))]
+    return np.ascontiguousarray(np.ndarray((plan.given, len(rows)), np.float32, b"".join(packed)).T)
+
+
+def _packed(pack: Callable[..., bytes], values: Sequence[Any]) -> bytes:
+    try:
+        return pack(*values)
+    except struct.error:
+        return pack(*[NAN if value is None else value for value in values])
+
+
+def _any(flags: NDArray[np.bool_]) -> bool:
+    """Tell whether any flag is set, at a third of what numpy's own `any` costs for a few."""
+    return b"\1" in flags.tobytes()
+
+
+def _picker(positions: list[int]) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
     """Return what takes these values out of a row."""
     if len(positions) > 1:
         return itemgetter(*positions)

@@ -1,7 +1,7 @@
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from seldon.serving.app import _may_hold_booleans
+from seldon.serving.booleans import may_hold_booleans
 
 
 @given(st.text("truefals", max_size=400).map(str.encode))
@@ -10,4 +10,4 @@ from seldon.serving.app import _may_hold_booleans
 @example(b"f" * 100 + b"false")
 @example(b"tru" * 100)
 def test_a_boolean_is_found_wherever_it_stands(text: bytes) -> None:
-    assert _may_hold_booleans(text) == (b"true" in text or b"false" in text)
+    assert may_hold_booleans(text) == (b"true" in text or b"false" in text)
