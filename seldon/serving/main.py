@@ -20,7 +20,7 @@ from seldon.serving.refusal import REFUSED, UNREACHABLE, WRONG_ARGUMENTS, compla
 from seldon.serving.server import Server, process_name
 from seldon.serving.sockets import listen
 
-_SWITCH_SECONDS = 0.0005
+_SWITCH_SECONDS = 0.0001
 """How long the thread of the log may hold up a request; Python's own 5 ms are several requests."""
 
 

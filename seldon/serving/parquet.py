@@ -5,8 +5,8 @@ https://parquet.apache.org/docs/file-format/: a page a column, values one after 
 compact protocol that says where they are. Compression and the larger copies leave Python to the other threads.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -47,10 +47,11 @@ def text(value: bytes) -> bytes:
     return len(value).to_bytes(4, "little") + value
 
 
-def write_parquet(columns: Sequence[Column], rows: int) -> bytes:
-    """Return a file of columns that have as many rows; those of a group stand one after the other."""
+def write_parquet(columns: Iterable[Column], rows: int) -> bytes:
+    """Return a file of columns that have as many rows, none of which is kept once it is compressed."""
     parts, at, raw_total = [_MAGIC], len(_MAGIC), 0
-    chunks = []
+    chunks: list[bytes] = []
+    written: list[Column] = []
     for column in columns:
         raw = _page(column, rows)
         packed = isal_zlib.compress(raw, _LEVEL, _ZLIB_GZIP)
@@ -60,10 +61,11 @@ def write_parquet(columns: Sequence[Column], rows: int) -> bytes:
         chunks.append(_chunk(column, rows, at, len(header) + len(raw), len(header) + len(packed)))
         at += len(header) + len(packed)
         raw_total += len(header) + len(raw)
+        written.append(replace(column, values=b""))
     group = _struct((_LIST, 1, _list(_STRUCT, chunks)), _int(_I64, 2, raw_total), _int(_I64, 3, rows))
     footer = _struct(
         _int(_I32, 1, 1),
-        (_LIST, 2, _list(_STRUCT, _schema(columns))),
+        (_LIST, 2, _list(_STRUCT, _schema(written))),
         _int(_I64, 3, rows),
         (_LIST, 4, _list(_STRUCT, [group])),
     )

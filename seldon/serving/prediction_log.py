@@ -19,8 +19,8 @@ from seldon.serving.metrics import Metrics
 from seldon.serving.records import Entry, Features, Records
 
 _PAUSE: Final = 0.25
-_SLICE: Final = 200
-"""Requests and rows taken at a time: as long as that takes, a request may have to wait for the thread."""
+_REQUESTS, _ROWS = 200, 2_000
+"""Taken at a time: few enough to be done soon, and enough to seldom ask for the interpreter."""
 
 
 class PredictionLog:
@@ -54,6 +54,7 @@ class PredictionLog:
         # Each is written by one thread alone; their difference is how many rows wait.
         self._put = self._taken = 0
         self._object: Records | None = None
+        self._finishing = 0
         self._pending: deque[tuple[str, bytes, int]] = deque()
         self._sequence = 0
         self._wake = threading.Event()
@@ -64,8 +65,9 @@ class PredictionLog:
     @property
     def waiting(self) -> int:
         """Rows that are not in a written object yet."""
-        held = self._object.rows if self._object is not None else 0
-        return self._put - self._taken + held + sum(rows for _, _, rows in tuple(self._pending))
+        collecting = self._object
+        held = collecting.rows if collecting is not None else 0
+        return self._put - self._taken + held + self._finishing + sum(rows for _, _, rows in tuple(self._pending))
 
     def put(self, entry: Entry) -> None:
         """Take an entry, or drop it when too many wait."""
@@ -103,25 +105,27 @@ class PredictionLog:
             target = self._object = self._object or Records(self._identity, self._features, self._clock())
             some: list[Entry] = []
             rows = 0
-            while left and rows < _SLICE:
+            while left and len(some) < _REQUESTS and rows < _ROWS:
                 some.append(self._queue.popleft())
                 rows += len(some[-1].scored.scores)
                 left -= 1
             target.add(some)
             self._taken += rows
-            self._finish(now=target.rows >= self._limits.rows)
 
     def _finish(self, *, now: bool) -> None:
-        """Turn what was collected into an object, if it is old enough."""
+        """Turn what was collected into an object, if it is old or large enough; what comes in then is for the next."""
         target = self._object
-        if target is None or not (now or self._clock() - target.started >= self._limits.seconds):
+        if target is None:
             return
-        content = target.to_parquet()
+        if not (now or target.rows >= self._limits.rows or self._clock() - target.started >= self._limits.seconds):
+            return
+        self._object, self._finishing = None, target.rows
+        content = target.to_parquet(self._collect)
         hour = datetime.fromtimestamp(self._clock(), UTC)
         self._sequence += 1
         path = f"predictions/dt={hour:%Y-%m-%d}/hour={hour:%H}/{self._prefix}-{self._sequence:06d}.parquet"
         self._pending.append((path, content, target.rows))
-        self._object = None
+        self._finishing = 0
 
     def _write(self) -> None:
         while self._pending:

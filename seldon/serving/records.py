@@ -1,7 +1,7 @@
 """Rows of the prediction log, collected as the columns that `churn/contracts/predictions.yaml` names."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -13,6 +13,7 @@ from seldon.serving.parquet import Column, Kind, text, write_parquet
 
 _FEATURES: Final = "features"
 _MICROSECONDS: Final = 1_000_000
+_TOGETHER: Final = 32
 
 
 class Entry(NamedTuple):
@@ -80,9 +81,19 @@ class Records:
             self._known[f"{_FEATURES}.{name}"].append(column != missing)
         self.rows += sum(counts)
 
-    def to_parquet(self) -> bytes:
-        """Return the object's content."""
-        return write_parquet([*self._about_requests(), *self._about_features()], self.rows)
+    def to_parquet(self, meanwhile: Callable[[], None] = lambda: None) -> bytes:
+        """Return the object's content; `meanwhile` is called now and then, for what else there is to do."""
+        return write_parquet(self._columns(meanwhile), self.rows)
+
+    def _columns(self, meanwhile: Callable[[], None]) -> Iterator[Column]:
+        yield from self._about_requests()
+        for first in range(0, len(self.features.numbers), _TOGETHER):
+            meanwhile()
+            yield from self._about_numbers(first, self.features.numbers[first : first + _TOGETHER])
+        for name in self.features.texts:
+            path = f"{_FEATURES}.{name}"
+            known = np.concatenate(self._known[path])
+            yield Column((_FEATURES, name), "text", b"".join(self._texts[path]), known)
 
     def _add_customer(self, entry: Entry, rows: int) -> None:
         """Say whom each row is about: who was asked for by token, or else whom the request's header names."""
@@ -116,18 +127,17 @@ class Records:
             *(Column((name,), kind, np.concatenate(self._arrays[name])) for name, kind in kinds.items()),
         ]
 
-    def _about_features(self) -> list[Column]:
-        columns = []
-        for at, name in enumerate(self.features.numbers):
-            values = np.concatenate([matrix[:, at] for matrix in self._numbers])
-            known = ~np.isnan(values)
-            columns.append(Column((_FEATURES, name), "float", values[known], known))
-        for name in self.features.texts:
-            path = f"{_FEATURES}.{name}"
-            columns.append(
-                Column((_FEATURES, name), "text", b"".join(self._texts[path]), np.concatenate(self._known[path]))
-            )
-        return columns
+    def _about_numbers(self, first: int, names: Sequence[str]) -> list[Column]:
+        """Lay some columns out at once: after each larger step of numpy a busy server may keep the thread waiting."""
+        some = np.concatenate([matrix[:, first : first + len(names)] for matrix in self._numbers])
+        values = np.ascontiguousarray(some.T)
+        known = ~np.isnan(values)
+        ends = np.cumsum(np.count_nonzero(known, axis=1))
+        parts = np.split(values[known], ends[:-1])
+        return [
+            Column((_FEATURES, name), "float", part, which)
+            for name, part, which in zip(names, parts, known, strict=True)
+        ]
 
 
 def _event_ids(begin: bytes, rows: int) -> bytes:
