@@ -13,7 +13,7 @@ from seldon.serving.parquet import Column, Kind, text, write_parquet
 
 _FEATURES: Final = "features"
 _MICROSECONDS: Final = 1_000_000
-_TOGETHER: Final = 32
+_TOGETHER, _FEW = 32, 8
 
 
 class Entry(NamedTuple):
@@ -82,13 +82,19 @@ class Records:
         self.rows += sum(counts)
 
     def to_parquet(self, meanwhile: Callable[[], None] = lambda: None) -> bytes:
-        """Return the object's content; `meanwhile` is called now and then, for what else there is to do."""
-        return write_parquet(self._columns(meanwhile), self.rows)
+        """Return the object's content; `meanwhile` is called every few columns, for what else there is to do."""
 
-    def _columns(self, meanwhile: Callable[[], None]) -> Iterator[Column]:
+        def attentive() -> Iterator[Column]:
+            for at, column in enumerate(self._columns()):
+                if at % _FEW == 0:
+                    meanwhile()
+                yield column
+
+        return write_parquet(attentive(), self.rows)
+
+    def _columns(self) -> Iterator[Column]:
         yield from self._about_requests()
         for first in range(0, len(self.features.numbers), _TOGETHER):
-            meanwhile()
             yield from self._about_numbers(first, self.features.numbers[first : first + _TOGETHER])
         for name in self.features.texts:
             path = f"{_FEATURES}.{name}"
