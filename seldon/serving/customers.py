@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +19,10 @@ from numpy.typing import NDArray
 from churn.online.layout import POINTER, Snapshot, SnapshotInvalid, open_snapshot, packed_tokens, read_pointer
 from seldon.serving.columns import Columns, Plan, Rows
 from seldon.serving.faults import Fault, bad_data
-from seldon.serving.metrics import Metrics
 from seldon.serving.model import Model, Texts
+
+if TYPE_CHECKING:  # the stock microservice, which reads the same options, has an older prometheus_client
+    from seldon.serving.metrics import Metrics
 
 WhenStale = Literal["refuse", "warn"]
 
@@ -61,7 +63,7 @@ class Customers:
         folder: Path,
         model: Model,
         columns: Columns,
-        metrics: Metrics,
+        metrics: "Metrics",
         staleness: Staleness,
         clock: Callable[[], float] = time.time,
     ) -> None:
