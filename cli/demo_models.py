@@ -44,8 +44,12 @@ class Models:
 
 def train(settings: "Settings") -> Models:
     """Run the training pipeline, unless its newest run learned from the same data with the same settings."""
+    from mlflow.utils.logging_utils import disable_logging
+
     from pipelines.training import train_churn_model
 
+    # What it logs of its models, the table below says better.
+    disable_logging()  # type: ignore[no-untyped-call]
     found = _newest(settings)
     return found or _models(run_here(train_churn_model), new=True)
 
