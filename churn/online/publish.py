@@ -26,8 +26,10 @@ from churn.online.layout import (
     TOKEN_PREFIX,
     WIDTHS,
     Header,
+    Snapshot,
     SnapshotInvalid,
     TextColumn,
+    open_snapshot,
     packed_tokens,
     read_pointer,
     write_snapshot,
@@ -40,7 +42,7 @@ _KEPT = 2
 
 
 class PublishedCustomers(Frozen):
-    """The snapshot that servers answer from now.
+    """The snapshot that servers answer from now: somebody else's where that knows customers at a later time.
 
     Attributes:
         path: of the file.
@@ -62,6 +64,9 @@ class PublishedCustomers(Frozen):
 
 def publish_customers(features: FeatureSet, catalogue: Sequence[Feature], folder: Path) -> PublishedCustomers:
     """Write the customers of the newest cutoff, and point servers to the file once it is whole.
+
+    Whoever began earlier and ends later changes nothing: a snapshot of a later cutoff, or of a later version of the
+    table at the same cutoff, stays. To go back to an older one, remove the folder first.
 
     Args:
         features: what was built.
@@ -104,18 +109,39 @@ def publish_rows(
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".publish.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        newer = _newer(folder, header)
+        if newer is not None:
+            present = newer.header.cutoff.date()
+            log.warning("customers_overtaken", version=version, cutoff=day, newer=newer.header.version, at=present)
+            return _published(folder / f"{newer.digest}{SUFFIX}", newer.digest, newer.header, changed=False)
         path, name, changed = _put(folder, header, tokens, numbers, [codes for _, codes in coded])
+        return _published(path, name, header, changed=changed)
+
+
+def _published(path: Path, digest: str, header: Header, *, changed: bool) -> PublishedCustomers:
     return PublishedCustomers(
         path=path,
-        digest=name,
-        version=version,
-        features_digest=digest,
-        cutoff=day,
-        customers=rows.height,
-        features=len(catalogue),
+        digest=digest,
+        version=header.version,
+        features_digest=header.features_digest,
+        cutoff=header.cutoff.date(),
+        customers=header.rows,
+        features=len(header.numbers) + len(header.texts),
         size=path.stat().st_size,
         changed=changed,
     )
+
+
+def _newer(folder: Path, header: Header) -> Snapshot | None:
+    """Return what is published, if that is sound and newer."""
+    present = _present(folder)
+    if present is None:
+        return None
+    try:
+        found = open_snapshot(*present)
+    except SnapshotInvalid:
+        return None
+    return found if (found.header.cutoff, found.header.version) > (header.cutoff, header.version) else None
 
 
 def _put(

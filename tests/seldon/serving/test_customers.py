@@ -416,6 +416,28 @@ def test_equal_rows_are_published_once_and_drafts_are_swept(bundle: Bundle, rows
     assert [path.name for path in tmp_path.glob(f"*{SUFFIX}")] == [first.path.name]
 
 
+@pytest.mark.parametrize(("days", "version"), [(1, 1), (0, 6)], ids=["a later cutoff", "a later version"])
+def test_who_ends_late_does_not_replace_what_is_newer(
+    bundle: Bundle, rows: pl.DataFrame, tmp_path: Path, days: int, version: int
+) -> None:
+    newer = publish(tmp_path, bundle, rows[1:], version=version, day=DAY + timedelta(days=days))
+    before = (tmp_path / POINTER).read_text()
+
+    late = publish(tmp_path, bundle, rows, version=5)
+
+    assert late == newer.model_copy(update={"changed": False})
+    assert (tmp_path / POINTER).read_text() == before
+    assert publish(tmp_path, bundle, rows, version=7, day=DAY + timedelta(days=1)).changed
+
+
+def test_what_is_newer_but_damaged_is_replaced(bundle: Bundle, rows: pl.DataFrame, tmp_path: Path) -> None:
+    newer = publish(tmp_path, bundle, rows, version=2, day=DAY + timedelta(days=1))
+    newer.path.chmod(0o644)
+    newer.path.write_bytes(newer.path.read_bytes()[:-1])
+
+    assert publish(tmp_path, bundle, rows, version=1).changed
+
+
 @pytest.mark.parametrize("count", [ROWS, pytest.param(70_000, marks=pytest.mark.slow)])
 def test_many_categories_take_wider_codes(bundle: Bundle, opened: Open, tmp_path: Path, count: int) -> None:
     rows = customers(bundle, rows=count)
