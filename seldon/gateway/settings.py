@@ -49,6 +49,8 @@ class GatewaySettings(Frozen):
     body_bytes: int = Field(default=8 * 2**20, gt=0, description="largest body that is kept for another attempt")
     access_log_bytes: int = Field(default=64 * 2**20, gt=0, description="after that the access log is rolled")
     access_log_files: int = Field(default=16, gt=0, description="rolled access logs that are kept")
+    log_bytes: int = Field(default=16 * 2**20, gt=0, description="after that what a process prints begins anew")
+    server_logs: int = Field(default=16, gt=0, description="servers that are gone whose logs are kept")
 
 
 def default_server(root: Path, fallback: str) -> tuple[str, ...]:

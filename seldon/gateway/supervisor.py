@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from churn.log import get_logger
-from seldon.gateway import access_log, admin
+from seldon.gateway import access_log, admin, process_logs
 from seldon.gateway import child as children
 from seldon.gateway.child import Child, Run
 from seldon.gateway.clusters import clusters
@@ -126,6 +126,7 @@ class Supervisor:
         if follows or not self._envoy.kept.ready:
             self._let_go(set(slots.values()) | set(self._live.slots), hosts)
         access_log.roll(self._folder, self._settings, self._envoy.admin_port, datetime.now(UTC))
+        process_logs.tidy(self._folder, self._settings)
         self._report(slots, usable, follows)
 
     def _wanted_slots(self) -> dict[Track, Slot]:
