@@ -37,7 +37,7 @@ def record_bundle(bundle: Bundle, *, zenml_run: str) -> tuple[str, str]:
         mlflow.log_artifacts(str(bundle.path), "bundle")
         logged = mlflow.onnx.log_model(
             with_flat_inputs((bundle.path / MODEL).read_bytes()),
-            name=manifest.candidate,
+            name=manifest.candidate.replace(".", "-"),  # a module of another package has dots, which MLflow refuses
             onnx_execution_providers=["CPUExecutionProvider"],
             signature=_signature(manifest),
             # Named, because MLflow would otherwise start a process that imports everything to find out.

@@ -1,5 +1,6 @@
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -205,6 +206,23 @@ def test_the_logged_model_has_a_signature_and_predicts_as_the_bundle(
         assert loaded.metadata.signature.inputs.input_names() == [column.name for column in bundle.manifest.inputs]
         assert loaded.metadata.signature.outputs.input_names() == [bundle.manifest.output]
         np.testing.assert_allclose(np.ravel(predicted[bundle.manifest.output]), bundle.predict(rows), atol=1e-7)
+
+
+def test_a_candidate_of_another_package_is_logged_too(bundles: dict[str, Bundle], tracker: "MlflowClient") -> None:
+    import mlflow
+
+    from steps.tracking import record_bundle
+
+    bundle = bundles[BASELINE]
+    named = replace(bundle, manifest=bundle.manifest.model_copy(update={"candidate": "acme.small_tree"}))
+    mlflow.set_tracking_uri(tracker.tracking_uri)
+
+    run, model = record_bundle(named, zenml_run="none")
+
+    assert tracker.get_run(run).data.tags["candidate"] == "acme.small_tree"
+    assert mlflow.pyfunc.load_model(model).metadata.signature.inputs.input_names() == [
+        column.name for column in bundle.manifest.inputs
+    ]
 
 
 def version_of(trained: Trained, candidate: str) -> str:
