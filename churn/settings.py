@@ -119,6 +119,12 @@ class UpkeepSettings(Frozen):
     vacuum_after: timedelta = Field(
         default=timedelta(days=7), description="age of unreferenced files before a vacuum may remove them"
     )
+    runs_after: timedelta | None = Field(
+        default=timedelta(days=30),
+        gt=timedelta(),
+        description="age of runs of the hourly pipelines (ingestion, monitoring) before they are removed from ZenML and "
+        "MLflow with their pages; null: never",
+    )
 
 
 class VaultSettings(Frozen):

@@ -1,5 +1,6 @@
 """What a run leaves for others: pinned table versions, alerts, and figures with stable names."""
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 from zenml import get_step_context, log_metadata, step
@@ -12,16 +13,19 @@ from stacks.alerts import send_alerts
 from stacks.environment import active_settings, project_root
 from steps.code_version import code_version
 from steps.guard import failing_closed
+from steps.prune import prune_runs
 
 
 @step(enable_cache=False, output_materializers=DataSnapshotMaterializer)
 def publish(ingest_report: IngestReport) -> Annotated[DataSnapshot, "data_snapshot"]:
-    """Tidy the lake at the end of a day, record every table's version, send the alerts and log what was done."""
+    """Tidy up at the end of a day, record every table's version, send the alerts and log what was done."""
     run = get_step_context().pipeline_run
     with failing_closed(f"{run.name} publish"):
         settings = active_settings()
         if ingest_report.ended_a_day:
             upkeep(settings.lake.url, settings.upkeep, ingest_report.now)
+            if settings.upkeep.runs_after is not None:
+                prune_runs(settings.upkeep.runs_after, datetime.now(UTC))
         snapshot = take_snapshot(settings.lake.url)
     sent = send_alerts(ingest_report.alerts, source=run.name)
     code = code_version(project_root())

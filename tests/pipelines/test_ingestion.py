@@ -13,6 +13,7 @@ from churn.ingestion.journal import read_stream, totals
 from churn.ingestion.report import Counts
 from churn.lake.snapshot import take_snapshot
 from churn.settings import Settings
+from steps.prune import prune_runs
 
 HOUR = timedelta(hours=1)
 TEN = datetime(2026, 3, 1, 10, tzinfo=UTC)
@@ -170,3 +171,37 @@ def test_the_end_of_a_day_compacts_what_its_hours_brought(first: PipelineRunResp
     activity = output(run, "publish", "data_snapshot").open("activity")
     assert len(activity.files([evening.date()])) == 1
     assert activity.scan(dates=[evening.date()]).collect().height == 4
+
+
+def left_by(run: PipelineRunResponse) -> list[Path]:
+    """Return what lies on disk because of a run: artifacts and logs."""
+    steps = run.steps.values()
+    artifacts = [Path(one.uri) for step in steps for versions in step.outputs.values() for one in versions]
+    logs = [Path(one.uri) for step in steps for one in step.log_collection or () if one.uri]
+    return [*artifacts, *(path for path in logs if path.exists())]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of what ZenML imports to list and to delete
+def test_old_runs_go_with_all_that_they_left_also_when_that_fails_at_first(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later = datetime(2026, 3, 6, 10, tzinfo=UTC)
+    project.upload(later, "part-1.jsonl", purchase("someone", 1, later))
+    old, new = (Client().get_pipeline_run(project.run(hour).id) for hour in (later, later + HOUR))
+    gone, stays = left_by(old), left_by(new)
+    assert len(gone) > 3
+    moment = new.created.replace(tzinfo=UTC)
+
+    def fails(*_: object, **__: object) -> None:
+        raise ConnectionError("away")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Client, "delete_pipeline_run", fails)
+        assert prune_runs(timedelta(hours=1), moment + HOUR) == 0
+    assert prune_runs(timedelta(hours=1), moment + HOUR) >= 1
+
+    assert [path for path in gone if path.exists()] == []
+    assert all(path.exists() for path in stays)
+    assert Client().get_pipeline_run(new.id).status == "completed"
+    with pytest.raises(KeyError):
+        Client().get_pipeline_run(old.id)

@@ -293,9 +293,12 @@ class Loop:
 
     def conclude(self) -> dict[str, Any]:
         """Hold what lies in the lake against what was uploaded and answered, and ask whether everything agrees."""
+        from zenml.client import Client
+
         from churn.ingestion.journal import totals
         from churn.ingestion.quarantine import open_rows
         from churn.lake.table import open_version
+        from steps.prune import HOURLY
         from steps.registry import active_ledger
 
         lake = self.settings.lake.url
@@ -332,6 +335,7 @@ class Loop:
             },
             "journal": totals(lake).to_dicts(),
             "quarantined": open_rows(lake).height,
+            "runs": {name: Client().list_pipeline_runs(pipeline=name, size=1).total for name in HOURLY},
             "status": {"exit": status.exit_code, "disagreements": json.loads(status.stdout)["disagreements"]},
             "ledger": {"exit": verified.exit_code, "said": _line(verified)},
             "entries": [

@@ -128,3 +128,10 @@ def test_disk_grows_with_the_data(lived: Lived) -> None:
     for part, rows in (("lake/activity", "events"), ("lake/predictions", "predictions"), ("landing", "events")):
         early, late = lived.per_row(part, rows, until=half), lived.per_row(part, rows, since=half)
         assert late < 1.3 * early, (part, early, late)
+
+
+@long_enough
+def test_runs_of_the_hourly_pipelines_are_not_kept_for_good(lived: Lived) -> None:
+    """The settings say two days; the upkeep comes once a day."""
+    for runs in lived.final["runs"].values():
+        assert 48 <= runs <= 24 * 3 + 2

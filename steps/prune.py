@@ -1,0 +1,102 @@
+"""Runs of the hourly pipelines are not kept for good: what they found is in the lake, their pages are large."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from zenml.client import Client
+
+from churn.log import get_logger
+
+if TYPE_CHECKING:
+    from zenml.models import PipelineRunResponse
+
+log = get_logger(__name__)
+
+HOURLY = ("ingest_activity", "monitor_model")
+"""Pipelines whose reports are about an hour; those of training, promotion and rollouts are evidence, and stay."""
+_MOST = 200
+"""Runs that one upkeep removes: four days of them."""
+
+
+def prune_runs(older_than: timedelta, now: datetime) -> int:
+    """Remove old runs of the hourly pipelines with artifacts, pages and logs; returns how many.
+
+    What cannot be removed is left to the next upkeep and keeps nothing else: an ingestion does not fail because of it.
+
+    Args:
+        older_than: time since a run began.
+        now: the time.
+    """
+    before, removed = now - older_than, 0
+    with _left_to_the_next_upkeep("runs"):
+        for run in _old_runs(before):
+            with _left_to_the_next_upkeep(f"run {run.name}"):
+                _remove(run)
+                removed += 1
+    with _left_to_the_next_upkeep("pages in MLflow"):
+        _forget_pages(before)
+    log.info("runs_removed", runs=removed, before=before)
+    return removed
+
+
+@contextmanager
+def _left_to_the_next_upkeep(what: str) -> Iterator[None]:
+    """Log an error of the body and go on; each server has errors of its own."""
+    try:
+        yield
+    except Exception as error:
+        log.warning("not_removed", what=what, error=type(error).__name__)
+
+
+def _old_runs(before: datetime) -> "Iterator[PipelineRunResponse]":
+    moment = before.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+    for pipeline in HOURLY:
+        found = Client().list_pipeline_runs(
+            pipeline=pipeline, created=f"lt:{moment}", sort_by="asc:created", size=_MOST // len(HOURLY), hydrate=True
+        )
+        yield from (run for run in found.items if run.status.is_finished)
+
+
+def _remove(run: "PipelineRunResponse") -> None:
+    """Remove what a run left in the artifact store, and then the run, so that one that fails here is found again."""
+    client = Client()
+    store = client.active_stack.artifact_store
+    made = [
+        artifact
+        for step in run.steps.values()
+        for versions in step.outputs.values()
+        for artifact in versions
+        if (artifact.producer_pipeline_run_id, artifact.artifact_store_id) == (run.id, store.id)
+    ]
+    collections = [run.log_collection, *(step.log_collection for step in run.steps.values())]
+    logs = [one.uri for collection in collections for one in collection or () if one.uri]
+    for place in (*(artifact.uri for artifact in made), *logs):
+        if store.exists(place):
+            store.rmtree(place) if store.isdir(place) else store.remove(place)
+    client.delete_pipeline_run(run.id)
+    for artifact in made:
+        client.delete_artifact_version(artifact.id)
+    if run.snapshot is not None and run.snapshot.name is None:  # a name makes it a template for further runs
+        client.delete_snapshot(run.snapshot.id)
+
+
+def _forget_pages(before: datetime) -> None:
+    """Remove what MLflow keeps of old examinations."""
+    tracker = Client().active_stack.experiment_tracker
+    if tracker is None or not hasattr(tracker, "get_tracking_uri"):
+        return
+    from mlflow import MlflowClient
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    from steps.examine_model import EXPERIMENT
+
+    tracking = MlflowClient(tracker.get_tracking_uri())
+    experiment = tracking.get_experiment_by_name(EXPERIMENT)
+    if experiment is None:
+        return
+    old = f"attributes.start_time < {int(before.timestamp() * 1000)}"
+    for run in tracking.search_runs([experiment.experiment_id], old, max_results=_MOST):
+        get_artifact_repository(run.info.artifact_uri).delete_artifacts()  # type: ignore[no-untyped-call]
+        tracking.delete_run(run.info.run_id)
