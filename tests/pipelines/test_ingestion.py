@@ -13,7 +13,6 @@ from churn.ingestion.journal import read_stream, totals
 from churn.ingestion.report import Counts
 from churn.lake.snapshot import take_snapshot
 from churn.settings import Settings
-from steps.prune import prune_runs
 
 HOUR = timedelta(hours=1)
 TEN = datetime(2026, 3, 1, 10, tzinfo=UTC)
@@ -182,26 +181,32 @@ def left_by(run: PipelineRunResponse) -> list[Path]:
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of what ZenML imports to list and to delete
-def test_old_runs_go_with_all_that_they_left_also_when_that_fails_at_first(
+def test_old_runs_go_at_the_end_of_a_day_with_all_that_they_left(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    later = datetime(2026, 3, 6, 10, tzinfo=UTC)
-    project.upload(later, "part-1.jsonl", purchase("someone", 1, later))
-    old, new = (Client().get_pipeline_run(project.run(hour).id) for hour in (later, later + HOUR))
-    gone, stays = left_by(old), left_by(new)
+    """On the second evening: on the first one it fails, and the ingestion does not."""
+    settings = project.root / "configs" / "dev.yaml"
+    settings.write_text(f"{settings.read_text()}\nupkeep:\n  runs_after: PT1S\n")
+    evening = datetime(2026, 3, 6, 23, tzinfo=UTC)
+    project.upload(evening - HOUR, "part-1.jsonl", purchase("someone", 1, evening - HOUR))
+    old = Client().get_pipeline_run(project.run(evening - HOUR).id)
+    gone, artifacts = left_by(old), [one.id for step in old.steps.values() for [one] in step.outputs.values()]
     assert len(gone) > 3
-    moment = new.created.replace(tzinfo=UTC)
 
     def fails(*_: object, **__: object) -> None:
         raise ConnectionError("away")
 
     with monkeypatch.context() as patched:
         patched.setattr(Client, "delete_pipeline_run", fails)
-        assert prune_runs(timedelta(hours=1), moment + HOUR) == 0
-    assert prune_runs(timedelta(hours=1), moment + HOUR) >= 1
+        assert project.run(evening).status == "completed"
+    assert Client().get_pipeline_run(old.id)
+    new = Client().get_pipeline_run(project.run(evening + timedelta(days=1)).id)
 
+    assert new.status == "completed"
     assert [path for path in gone if path.exists()] == []
-    assert all(path.exists() for path in stays)
-    assert Client().get_pipeline_run(new.id).status == "completed"
+    assert all(path.exists() for path in left_by(new))
     with pytest.raises(KeyError):
         Client().get_pipeline_run(old.id)
+    for artifact in artifacts:
+        with pytest.raises(KeyError):
+            Client().get_artifact_version(artifact)
