@@ -136,8 +136,7 @@ class Loop:
         self.watch()
         if self.hour and self.hour % 24 == 0:
             self.daily()
-        if self.hour % 4 == 3:
-            self.seen.sizes.append(self.sizes())
+        self.seen.sizes.append(self.sizes())
 
     def forward_to(self, moment: datetime) -> None:
         """Put the clock forward, unless work has taken until then."""
