@@ -122,8 +122,8 @@ class UpkeepSettings(Frozen):
     runs_after: timedelta | None = Field(
         default=timedelta(days=30),
         gt=timedelta(),
-        description="age of runs of the hourly pipelines (ingestion, monitoring) before they are removed from ZenML and "
-        "MLflow with their pages; null: never",
+        description="age of runs of the hourly pipelines (ingestion, monitoring) before they are removed from ZenML "
+        "and MLflow with their pages; null: never",
     )
 
 
