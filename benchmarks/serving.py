@@ -22,6 +22,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import psutil
 
 from benchmarks import frames
@@ -52,6 +53,16 @@ function done(summary, latency, requests)
     summary.requests, failed, latency:percentile(50), latency:percentile(99)))
 end
 """
+
+
+class _Portable(pickle.Pickler):
+    """Pickles what NumPy 1 reads as well: a generator, of no use after training, is written as a new one."""
+
+    def reducer_override(self, value: object) -> object:
+        """Say how a generator comes back; everything else as always."""
+        if isinstance(value, np.random.Generator):
+            return np.random.default_rng, (0,)
+        return NotImplemented
 
 
 @dataclass
@@ -102,7 +113,8 @@ def make_material(folder: Path, candidate: str) -> Material:
     [chosen] = [model for model in trained if model.name == candidate]
     bundle = write_bundle(folder / "bundle", chosen, splits, report, settings, frames.lineage(splits))
     pipeline = folder / "pipeline.pickle"
-    pipeline.write_bytes(pickle.dumps(chosen.pipeline))
+    with pipeline.open("wb") as file:
+        _Portable(file).dump(chosen.pipeline)
     categories = [feature.name for feature in bundle.manifest.catalogue if feature.kind == "categorical"]
     golden = [row for row in bundle.manifest.golden if all(row.inputs[name] is not None for name in categories)]
     names = [feature.name for feature in bundle.manifest.catalogue]
