@@ -35,9 +35,10 @@ def prune_runs(older_than: timedelta, now: datetime) -> int:
             with _left_to_the_next_upkeep(f"run {run.name}"):
                 _remove(run)
                 removed += 1
-    with _left_to_the_next_upkeep("pages in MLflow"):
-        _forget_pages(before)
-    log.info("runs_removed", runs=removed, before=before)
+    if removed:  # MLflow's store is not opened, which may be to make it, for nothing
+        with _left_to_the_next_upkeep("pages in MLflow"):
+            _forget_pages(before)
+        log.info("runs_removed", runs=removed, before=before)
     return removed
 
 
