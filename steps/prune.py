@@ -10,7 +10,7 @@ from zenml.client import Client
 from churn.log import get_logger
 
 if TYPE_CHECKING:
-    from zenml.models import PipelineRunResponse
+    from zenml.models import PipelineRunResponse, PipelineSnapshotResponse
 
 log = get_logger(__name__)
 
@@ -21,7 +21,7 @@ _MOST = 200
 
 
 def prune_runs(older_than: timedelta, now: datetime) -> int:
-    """Remove old runs of the hourly pipelines with artifacts, pages and logs; returns how many.
+    """Remove old runs of the active stack's hourly pipelines with artifacts, pages and logs; returns how many.
 
     What cannot be removed is left to the next upkeep and keeps nothing else: an ingestion does not fail because of it.
 
@@ -52,10 +52,15 @@ def _left_to_the_next_upkeep(what: str) -> Iterator[None]:
 
 
 def _old_runs(before: datetime) -> "Iterator[PipelineRunResponse]":
-    moment = before.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+    client, moment = Client(), before.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
     for pipeline in HOURLY:
-        found = Client().list_pipeline_runs(
-            pipeline=pipeline, created=f"lt:{moment}", sort_by="asc:created", size=_MOST // len(HOURLY), hydrate=True
+        found = client.list_pipeline_runs(
+            pipeline=pipeline,
+            stack_id=client.active_stack_model.id,
+            created=f"lt:{moment}",
+            sort_by="asc:created",
+            size=_MOST // len(HOURLY),
+            hydrate=True,
         )
         yield from (run for run in found.items if run.status.is_finished)
 
@@ -80,8 +85,15 @@ def _remove(run: "PipelineRunResponse") -> None:
     for artifact in made:
         # The client's own way reads the artifact first, which makes it an input of the step that runs here.
         client.zen_store.delete_artifact_version(artifact.id)
-    if run.snapshot is not None and run.snapshot.name is None:  # a name makes it a template for further runs
+    if run.snapshot is not None and not _goes_on(run.snapshot):
         client.delete_snapshot(run.snapshot.id)
+
+
+def _goes_on(snapshot: "PipelineSnapshotResponse") -> bool:
+    """Tell whether further runs begin from a snapshot, or others have: ZenML removes them together with it."""
+    if snapshot.name is not None or snapshot.schedule is not None:
+        return True
+    return Client().list_pipeline_runs(snapshot_id=snapshot.id, size=1).total > 0
 
 
 def _forget_pages(before: datetime) -> None:

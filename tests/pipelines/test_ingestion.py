@@ -6,13 +6,15 @@ from typing import Any, Protocol
 
 import pytest
 from zenml.client import Client
-from zenml.models import PipelineRunResponse
+from zenml.enums import ExecutionStatus
+from zenml.models import PipelineRunRequest, PipelineRunResponse
 
 from churn.errors import ChurnError, KeyUnavailable, TooManyBadRows
 from churn.ingestion.journal import read_stream, totals
 from churn.ingestion.report import Counts
 from churn.lake.snapshot import take_snapshot
 from churn.settings import Settings
+from steps.prune import prune_runs
 
 HOUR = timedelta(hours=1)
 TEN = datetime(2026, 3, 1, 10, tzinfo=UTC)
@@ -210,3 +212,36 @@ def test_old_runs_go_at_the_end_of_a_day_with_all_that_they_left(
     for artifact in artifacts:
         with pytest.raises(KeyError):
             Client().get_artifact_version(artifact)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_an_old_run_takes_no_run_of_its_schedule_along_and_none_of_another_stack(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ZenML removes a snapshot with all of its runs, and those of a schedule share one."""
+    # Given an old run, one that goes on from the same snapshot, and another stack on the same server
+    client, later = Client(), datetime.now(UTC) + HOUR
+    old = client.get_pipeline_run(project.run(datetime(2026, 3, 8, 10, tzinfo=UTC)).id)
+    assert old.snapshot is not None
+    request = PipelineRunRequest(
+        project=old.project_id,
+        name="younger",
+        snapshot=old.snapshot.id,
+        orchestrator_run_id="younger",
+        status=ExecutionStatus.RUNNING,
+    )
+    younger, _ = client.zen_store.get_or_create_run(request)
+    components = {kind: of[0].id for kind, of in client.active_stack_model.components.items()}
+    other = client.create_stack("another", components)
+
+    # When the other stack tidies up, nothing goes
+    with monkeypatch.context() as patched:
+        patched.setenv("ZENML_ACTIVE_STACK_ID", str(other.id))
+        prune_runs(HOUR, later + HOUR)
+    assert client.get_pipeline_run(old.id)
+
+    # And when its own does, what goes on stays
+    prune_runs(HOUR, later + HOUR)
+    with pytest.raises(KeyError):
+        client.get_pipeline_run(old.id)
+    assert client.get_pipeline_run(younger.id).snapshot == old.snapshot
