@@ -99,14 +99,15 @@ def _goes_on(snapshot: "PipelineSnapshotResponse") -> bool:
 def _forget_pages(before: datetime) -> None:
     """Remove what MLflow keeps of old examinations."""
     tracker = Client().active_stack.experiment_tracker
-    if tracker is None or not hasattr(tracker, "get_tracking_uri"):
+    if tracker is None or not hasattr(tracker, "configure_mlflow"):
         return
+    tracker.configure_mlflow()  # which gives it the address and the credentials
     from mlflow import MlflowClient
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
     from steps.examine_model import EXPERIMENT
 
-    tracking = MlflowClient(tracker.get_tracking_uri())
+    tracking = MlflowClient()
     experiment = tracking.get_experiment_by_name(EXPERIMENT)
     if experiment is None:
         return
