@@ -36,12 +36,15 @@ def use_store(home: Path, make: Callable[[], object]) -> None:
 
 
 def _was_used(database: Path) -> bool:
-    """Tell whether a run was recorded: the store was whole enough for that, and holds what must not be lost."""
+    """Tell whether a run was recorded: the store was whole enough for that, and holds what must not be lost.
+
+    Opened for writing, because what a kill left of a commit must be taken back before anything can be read.
+    """
     if not database.exists():
         return False
-    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+    with closing(sqlite3.connect(f"file:{database}?mode=rw", uri=True)) as connection:
         try:
             found: tuple[int] = connection.execute("SELECT EXISTS (SELECT 1 FROM pipeline_run)").fetchone()
-        except sqlite3.OperationalError:
-            return False
+        except sqlite3.OperationalError as error:
+            return "no such table" not in str(error)  # one that is locked or cannot be read may hold runs
     return bool(found[0])

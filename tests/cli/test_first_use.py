@@ -1,6 +1,8 @@
 """ZenML's store after a first use that was cut short."""
 
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -63,6 +65,37 @@ def test_a_store_with_runs_is_never_removed(tmp_path: Path) -> None:
     use_store(tmp_path, lambda: None)
 
     assert file.exists()
+
+
+def test_a_store_with_runs_stays_while_somebody_writes_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = cut_short(tmp_path, *USED)
+    connect = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda place, uri: connect(place, uri=uri, timeout=0.1))
+
+    with closing(connect(file)) as writer:
+        writer.execute("BEGIN EXCLUSIVE")
+        use_store(tmp_path, lambda: None)
+
+    assert file.exists()
+
+
+def test_a_store_with_runs_stays_when_a_kill_cut_a_commit_short(tmp_path: Path) -> None:
+    file = cut_short(tmp_path, *USED)
+    killed = f"""
+import os, sqlite3
+connection = sqlite3.connect({str(file)!r}, isolation_level=None)
+connection.execute("PRAGMA cache_size = 1")
+connection.execute("BEGIN")
+connection.executemany("INSERT INTO pipeline_run VALUES (?)", [("x" * 4000,)] * 100)
+os._exit(9)
+"""
+    subprocess.run([sys.executable, "-c", killed], check=False)
+    assert file.with_name("zenml.db-journal").stat().st_size
+
+    use_store(tmp_path, lambda: None)
+
+    with closing(sqlite3.connect(file)) as connection:
+        assert connection.execute("SELECT n FROM pipeline_run").fetchall() == [("a",)]
 
 
 def test_a_store_that_others_have_made_stays_when_its_use_is_cut_short(tmp_path: Path) -> None:
