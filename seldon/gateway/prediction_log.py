@@ -131,7 +131,8 @@ def _columns(content: bytes) -> tuple[pl.DataFrame, Callable[[], Sequence[Featur
     import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(pa.BufferReader(content), columns=[*_RECORDS, _FEATURES])
+        table = pq.read_table(pa.BufferReader(content), columns=[*_RECORDS, _FEATURES], use_threads=False)
+        table.validate(full=True)  # Polars trusts text to be UTF-8
     except (pa.ArrowException, OSError):
         return pl.DataFrame(schema=_RECORDS), list
     frame = pl.DataFrame(table.drop_columns([_FEATURES])).select(_RECORDS.names()).cast(_RECORDS)

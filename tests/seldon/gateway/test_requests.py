@@ -156,6 +156,11 @@ def test_what_a_server_writes_counts_like_the_lines_of_one_before_it(logs: Logs)
     logs.predictions(logs.record("a", "canary"), track="canary")
     pl.DataFrame(written).write_parquet(folder / "churn-canary-2-1.parquet")
     (folder / "churn-canary-2-2.parquet").write_bytes(b"PAR1, damaged")
+    pl.DataFrame({**written, "features": [{"plan": "silver"}]}).write_parquet(
+        folder / "churn-canary-2-3.parquet", compression="uncompressed"
+    )
+    flipped = (folder / "churn-canary-2-3.parquet").read_bytes().replace(b"silver", b"s\xfflver")
+    (folder / "churn-canary-2-3.parquet").write_bytes(flipped)
 
     frame = logs.read(expected=lambda digest, features: [one["x"] for one in features])
 
