@@ -231,6 +231,7 @@ def test_what_a_version_knows_of_the_one_after_it_is_what_its_log_says(table: Pi
     current, known = table, [table]
     for batch in (events("a", day=1), pl.concat([events("b", day=1), events("c", day=2)]), events()):
         assert current.active.height == current.rows
+        assert f"object:{current.version - 1}" in current.transactions or current.version == 0
         current = current.append(batch, fence="ingest", transactions=[f"object:{current.version}"])
         known.append(current)
     known.append(current.rewrite(current.active.filter(date=date(2026, 1, 1)), fence="compact"))
@@ -238,6 +239,7 @@ def test_what_a_version_knows_of_the_one_after_it_is_what_its_log_says(table: Pi
     for version in known:
         read = open_version(table.uri, version.version)
         assert_frame_equal(version.active, read.active)
+        assert version.transactions == read.transactions
         assert (version.schema, version.partition_by) == (read.schema, read.partition_by)
         assert [version.fence(name) for name in ("ingest", "compact")] == [
             read.fence(name) for name in ("ingest", "compact")
