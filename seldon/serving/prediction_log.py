@@ -54,7 +54,7 @@ class PredictionLog:
         # Each is written by one thread alone; their difference is how many rows wait.
         self._put = self._taken = 0
         self._object: Records | None = None
-        self._finishing = 0
+        self._adding = self._finishing = 0
         self._pending: deque[tuple[str, bytes, int]] = deque()
         self._sequence = 0
         self._wake = threading.Event()
@@ -67,7 +67,14 @@ class PredictionLog:
         """Rows that are not in a written object yet."""
         collecting = self._object
         held = collecting.rows if collecting is not None else 0
-        return self._put - self._taken + held + self._finishing + sum(rows for _, _, rows in tuple(self._pending))
+        return (
+            self._put
+            - self._taken
+            + held
+            + self._adding
+            + self._finishing
+            + sum(rows for _, _, rows in tuple(self._pending))
+        )
 
     def put(self, entry: Entry) -> None:
         """Take an entry, or drop it when too many wait."""
@@ -94,8 +101,12 @@ class PredictionLog:
             self._wake.wait(_PAUSE)
             self._wake.clear()
             stopped = self._stopping
-            self._collect()
-            self._finish(now=stopped)
+            try:
+                self._collect()
+                self._finish(now=stopped)
+            except Exception:
+                # Memory may have run out: what was being collected is lost, the log goes on.
+                self._give_up()
             self._write()
 
     def _collect(self) -> None:
@@ -109,8 +120,10 @@ class PredictionLog:
                 some.append(self._queue.popleft())
                 rows += len(some[-1].scored.scores)
                 left -= 1
-            target.add(some)
             self._taken += rows
+            self._adding = rows
+            target.add(some)
+            self._adding = 0
 
     def _finish(self, *, now: bool) -> None:
         """Turn what was collected into an object, if it is old or large enough; what comes in then is for the next."""
@@ -126,6 +139,13 @@ class PredictionLog:
         path = f"predictions/dt={hour:%Y-%m-%d}/hour={hour:%H}/{self._prefix}-{self._sequence:06d}.parquet"
         self._pending.append((path, content, target.rows))
         self._finishing = 0
+
+    def _give_up(self) -> None:
+        collecting = self._object
+        held = collecting.rows if collecting is not None else 0
+        self._metrics.log_failures.inc()
+        self._metrics.log_dropped.inc(held + self._adding + self._finishing)
+        self._object, self._adding, self._finishing = None, 0, 0
 
     def _write(self) -> None:
         while self._pending:

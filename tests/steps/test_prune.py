@@ -1,6 +1,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 from uuid import uuid4
@@ -12,7 +12,7 @@ from zenml.integrations.mlflow.experiment_trackers import MLFlowExperimentTracke
 from zenml.integrations.mlflow.flavors import MLFlowExperimentTrackerConfig
 from zenml.stack import Stack
 
-from steps.prune import prune_runs
+from steps.prune import forget_pages
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -57,7 +57,7 @@ def test_pages_are_removed_with_the_credentials_of_the_tracker(monkeypatch: pyte
         )
         monkeypatch.setattr(Stack, "experiment_tracker", tracker)
 
-        prune_runs(timedelta(days=30), NOW)
+        forget_pages(NOW)
 
     mlflow.set_tracking_uri(before)
     assert set(shown) == {"Bearer secret"}

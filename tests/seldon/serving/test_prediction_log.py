@@ -174,6 +174,32 @@ def test_a_full_queue_drops_and_counts(entry: Entry, features: Features) -> None
     assert log.waiting == 0
 
 
+@pytest.mark.parametrize("part", ["add", "to_parquet"])
+def test_what_cannot_be_collected_is_counted_and_the_log_goes_on(
+    entry: Entry, features: Features, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    whole, failures = getattr(Records, part), iter([True])
+
+    def without_memory(self: Records, *given: object) -> object:
+        if next(failures, False):
+            raise MemoryError
+        return whole(self, *given)
+
+    monkeypatch.setattr(Records, part, without_memory)
+    place, metrics = Blocked(), Metrics(IDENTITY)
+    place.free.set()
+    log = PredictionLog(place, IDENTITY, features, metrics, LogLimits(seconds=0), "p")
+
+    log.put(entry)
+    deadline = time.monotonic() + 10
+    while not counted(metrics, "dropped") and time.monotonic() < deadline:
+        time.sleep(0.02)
+    log.put(entry)
+    log.close(10)
+
+    assert (counted(metrics, "dropped"), counted(metrics, "written"), log.waiting) == (2, 2, 0)
+
+
 def test_a_place_that_fails_is_tried_again(entry: Entry, features: Features) -> None:
     place, metrics = Blocked(failures=2), Metrics(IDENTITY)
     place.free.set()
