@@ -1,6 +1,5 @@
 """Customers who ask the prediction API, and what they were answered."""
 
-import gzip
 import http.client
 import json
 import random
@@ -11,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+import polars as pl
 
 CALLERS = 2
 PACE = 0.012
@@ -112,8 +113,8 @@ class Logged:
 
     def holds(self, answered: Sequence[str]) -> bool:
         """Tell whether everything that was answered lies there."""
-        for path in set(self.folder.rglob("*.jsonl.gz")) - self._read:
-            self.ids.update(json.loads(line)["event_id"] for line in gzip.decompress(path.read_bytes()).splitlines())
+        for path in set(self.folder.rglob("*.parquet")) - self._read:
+            self.ids.update(pl.read_parquet(path, columns=["event_id"], glob=False)["event_id"])
             self._read.add(path)
         while self._checked < len(answered) and answered[self._checked] in self.ids:
             self._checked += 1
