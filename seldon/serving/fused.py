@@ -11,6 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from seldon.serving.varint import varint
+
 _GRAPH: Final = 7
 _NODE, _INPUT = 1, 11
 _NODE_INPUT, _NODE_OUTPUT, _NODE_TYPE = 1, 2, 4
@@ -87,8 +89,8 @@ def _element(value: bytes) -> int:
 
 def _matrix(block: Block, element: int) -> bytes:
     """Declare a matrix of any number of rows."""
-    rows, columns = _message(1, b""), _message(1, b"\x08" + _varint(len(block.columns)))
-    tensor = b"\x08" + _varint(element) + _message(2, rows + columns)
+    rows, columns = _message(1, b""), _message(1, b"\x08" + varint(len(block.columns)))
+    tensor = b"\x08" + varint(element) + _message(2, rows + columns)
     return _message(_VALUE_NAME, block.name.encode()) + _message(_VALUE_TYPE, _message(_TENSOR, tensor))
 
 
@@ -118,16 +120,7 @@ def _content(message: bytes, number: int) -> bytes:
 
 
 def _message(number: int, content: bytes) -> bytes:
-    return _varint(number << 3 | 2) + _varint(len(content)) + content
-
-
-def _varint(value: int) -> bytes:
-    encoded = bytearray()
-    while value > 0x7F:
-        encoded.append(value & 0x7F | 0x80)
-        value >>= 7
-    encoded.append(value)
-    return bytes(encoded)
+    return varint(number << 3 | 2) + varint(len(content)) + content
 
 
 def _read_varint(message: bytes, at: int) -> tuple[int, int]:

@@ -13,6 +13,8 @@ import numpy as np
 from isal import isal_zlib
 from numpy.typing import NDArray
 
+from seldon.serving.varint import varint
+
 Kind = Literal["text", "float", "double", "integer", "moment", "flag"]
 
 _MAGIC: Final = b"PAR1"
@@ -84,7 +86,7 @@ def _page(column: Column, rows: int) -> bytes:
     if column.known is None:
         return body
     bits = np.packbits(column.known, bitorder="little").tobytes()
-    levels = _varint(len(bits) << 1 | 1) + bits
+    levels = varint(len(bits) << 1 | 1) + bits
     return len(levels).to_bytes(4, "little") + levels + body
 
 
@@ -151,23 +153,14 @@ def _int(kind: int, number: int, value: int) -> _Field:
 
 def _list(kind: int, items: Sequence[bytes]) -> bytes:
     size = len(items)
-    head = bytes([size << 4 | kind]) if size < 15 else bytes([0xF0 | kind]) + _varint(size)
+    head = bytes([size << 4 | kind]) if size < 15 else bytes([0xF0 | kind]) + varint(size)
     return head + b"".join(items)
 
 
 def _name(name: str) -> bytes:
     encoded = name.encode()
-    return _varint(len(encoded)) + encoded
+    return varint(len(encoded)) + encoded
 
 
 def _zigzag(value: int) -> bytes:
-    return _varint(value << 1)
-
-
-def _varint(value: int) -> bytes:
-    encoded = bytearray()
-    while value > 0x7F:
-        encoded.append(value & 0x7F | 0x80)
-        value >>= 7
-    encoded.append(value)
-    return bytes(encoded)
+    return varint(value << 1)
