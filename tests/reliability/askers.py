@@ -25,8 +25,7 @@ class Askers:
 
     Attributes:
         answered: ids that the prediction log must hold, one for each customer of each answer.
-        failed: requests that were answered with anything else than 200, and are not in `left`.
-        left: requests about customers who left between two snapshots while this still had their tokens.
+        failed: requests that were answered with anything but 200.
     """
 
     draw: random.Random
@@ -34,7 +33,6 @@ class Askers:
     answered: list[str] = field(default_factory=list)
     asked: int = 0
     failed: list[str] = field(default_factory=list)
-    left: int = 0
     _counting: threading.Lock = field(default_factory=threading.Lock)
 
     def ask(self, url: str, customers: int) -> None:
@@ -90,9 +88,7 @@ class Askers:
             ids, fault = [], repr(error)
         with self._counting:
             self.asked += 1
-            if "UNKNOWN_CUSTOMERS" in fault:
-                self.left += 1
-            elif fault:
+            if fault:
                 self.failed.append(fault)
             else:
                 self.answered += ids

@@ -325,7 +325,6 @@ class Loop:
                 "not logged": len(set(self.askers.answered) - self.logged.ids),
                 "asked": self.askers.asked,
                 "failed": self.askers.failed[:20],
-                "left": self.askers.left,
             },
             "uploaded": {
                 "read": uploaded.read,
