@@ -37,7 +37,7 @@ def prune_runs(older_than: timedelta, now: datetime) -> int:
                 removed += 1
     if removed:  # MLflow's store is not opened, which may be to make it, for nothing
         with _left_to_the_next_upkeep("pages in MLflow"):
-            forget_pages(before)
+            _forget_pages(before)
         log.info("runs_removed", runs=removed, before=before)
     return removed
 
@@ -96,7 +96,7 @@ def _goes_on(snapshot: "PipelineSnapshotResponse") -> bool:
     return Client().list_pipeline_runs(snapshot_id=snapshot.id, size=1).total > 0
 
 
-def forget_pages(before: datetime) -> None:
+def _forget_pages(before: datetime) -> None:
     """Remove what MLflow keeps of old examinations."""
     tracker = Client().active_stack.experiment_tracker
     if tracker is None or not hasattr(tracker, "configure_mlflow"):

@@ -1,8 +1,9 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
+from types import SimpleNamespace
 from uuid import uuid4
 
 import mlflow
@@ -12,7 +13,7 @@ from zenml.integrations.mlflow.experiment_trackers import MLFlowExperimentTracke
 from zenml.integrations.mlflow.flavors import MLFlowExperimentTrackerConfig
 from zenml.stack import Stack
 
-from steps.prune import forget_pages
+from steps.prune import prune_runs
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -57,7 +58,12 @@ def test_pages_are_removed_with_the_credentials_of_the_tracker(monkeypatch: pyte
         )
         monkeypatch.setattr(Stack, "experiment_tracker", tracker)
 
-        forget_pages(NOW)
+        monkeypatch.setattr("steps.prune._remove", lambda run: None)
+        monkeypatch.setattr("steps.prune._old_runs", lambda before: iter([]))
+        prune_runs(timedelta(days=30), NOW)
+        assert shown == []  # nothing went, so MLflow is left alone
+        monkeypatch.setattr("steps.prune._old_runs", lambda before: iter([SimpleNamespace(name="old")]))
+        prune_runs(timedelta(days=30), NOW)
 
     mlflow.set_tracking_uri(before)
     assert set(shown) == {"Bearer secret"}
