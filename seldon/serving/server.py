@@ -14,10 +14,14 @@ from typing import Any, Protocol
 
 import uvicorn
 
-from seldon.serving.sockets import take_waiting
+from seldon.serving.sockets import deafen, take_waiting
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _BACKLOG = 2048
+_HANDSHAKE = 0.1
+"""Seconds for a handshake that has begun to end."""
+_FIRST_REQUEST = 1.0
+"""Seconds for who has connected to ask something."""
 
 
 class Application(Protocol):
@@ -40,7 +44,7 @@ class Server(uvicorn.Server):
 
     A request counts as accepted once the kernel has taken its connection. So for a grace period everything goes on,
     with every answer closing its connection; then what still waits in the kernel's queue is taken, no more; and the
-    process ends when all is answered.
+    process ends when all is answered, and who has connected has had a second to ask.
     """
 
     def __init__(self, app: Application, *, drain_seconds: float, grace_seconds: float) -> None:
@@ -87,6 +91,9 @@ class Server(uvicorn.Server):
         """Answer what was accepted, then end."""
         await asyncio.sleep(self._grace / 2)
         loop = asyncio.get_running_loop()
+        for listener in sockets or []:
+            deafen(listener)
+        await asyncio.sleep(_HANDSHAKE)
         for server, listener in zip(self.servers, sockets or [], strict=True):
             # The loop closes its own at once, and with the last one goes what waits in the kernel.
             with listener.dup() as kept:
@@ -94,11 +101,22 @@ class Server(uvicorn.Server):
                 for connection in take_waiting(kept):
                     await loop.connect_accepted_socket(self._protocol, connection)
         await asyncio.sleep(self._grace / 2)
+        await self._until_asked()
         await super().shutdown(sockets)
+
+    async def _until_asked(self) -> None:
+        """Wait for the first request of who has connected: the base class would hang up on them."""
+        until = time.monotonic() + _FIRST_REQUEST
+        while any(map(_unasked, self.server_state.connections)) and time.monotonic() < until:
+            await asyncio.sleep(0.01)
 
     def _protocol(self) -> asyncio.Protocol:
         kind: Callable[..., asyncio.Protocol] = self.config.http_protocol_class
         return kind(config=self.config, server_state=self.server_state, app_state={})
+
+
+def _unasked(connection: object) -> bool:
+    return getattr(connection, "cycle", None) is None
 
 
 def process_name() -> str:

@@ -3,14 +3,21 @@
 import ctypes
 import socket
 import struct
-import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 
 _SO_ATTACH_FILTER: Final = 26
-_DROP_ALL: Final = struct.pack("HBBI", 0x06, 0, 0, 0)
-"""A packet filter of one instruction: keep no byte."""
-_SETTLED: Final = 0.005
+_DROP_SYN: Final = b"".join(
+    struct.pack("HBBI", *instruction)
+    for instruction in (
+        (0x30, 0, 0, 13),  # load the flags of the TCP header
+        (0x45, 0, 1, 0x02),  # SYN among them?
+        (0x06, 0, 0, 0),  # keep no byte
+        (0x06, 0, 0, 0xFFFFFFFF),  # keep all
+    )
+)
+"""A packet filter (BPF) that drops what opens a connection. The last packet of a handshake has no SYN."""
 
 
 def listen(host: str, ports: Sequence[int]) -> list[socket.socket]:
@@ -30,14 +37,21 @@ def listen(host: str, ports: Sequence[int]) -> list[socket.socket]:
     return sockets
 
 
-def take_waiting(listener: socket.socket) -> list[socket.socket]:
-    """Return the connections that the kernel has accepted and nobody has taken; it accepts no more.
+def deafen(listener: socket.socket) -> None:
+    """Let a listening socket hear no new caller; whose handshake has begun is still let in.
 
-    Between the last look at the queue and the end of the socket another one could come in, and be cut off. So the
-    socket hears nothing new first (a filter drops what arrives; who calls then is refused a second later, when the
-    socket is gone), and is given the time of a handshake to settle.
+    Who calls from here on gets no answer until the socket is gone, and is then refused: the kernel of the caller asks
+    again after a second.
     """
-    _deafen(listener)
+    program = ctypes.create_string_buffer(_DROP_SYN)
+    filled = struct.pack("HL", len(_DROP_SYN) // 8, ctypes.addressof(program))
+    # A system without such filters keeps a gap of some microseconds between the last look and the end of a socket.
+    with suppress(OSError):
+        listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, filled)
+
+
+def take_waiting(listener: socket.socket) -> list[socket.socket]:
+    """Return the connections that the kernel has accepted and nobody has taken."""
     waiting: list[socket.socket] = []
     while True:
         try:
@@ -46,13 +60,3 @@ def take_waiting(listener: socket.socket) -> list[socket.socket]:
             return waiting
         connection.setblocking(False)
         waiting.append(connection)
-
-
-def _deafen(listener: socket.socket) -> None:
-    program = ctypes.create_string_buffer(_DROP_ALL)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HL", 1, ctypes.addressof(program)))
-    except OSError:
-        # A system without such filters: the gap of some microseconds stays.
-        return
-    time.sleep(_SETTLED)

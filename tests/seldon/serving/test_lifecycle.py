@@ -185,6 +185,39 @@ def test_while_it_drains_probes_are_told_and_a_slow_request_is_still_answered(se
     assert server.process.wait(30) == 0
 
 
+def test_who_has_connected_as_it_ends_has_a_second_to_ask(serve: Serve) -> None:
+    # Given callers that have connected, one of them with the first words of a request
+    server = serve("--grace-seconds", "0.1")
+    body = json.dumps(ndarray(ROW)).encode()
+    whole = f"POST {PREDICT} HTTP/1.1\r\nhost: x\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body
+    address = ("127.0.0.1", server.port)
+    with socket.create_connection(address) as silent, socket.create_connection(address) as halting:
+        halting.sendall(whole[:30])
+
+        # When they ask long after the grace has passed
+        server.process.send_signal(signal.SIGTERM)
+        time.sleep(0.7)
+        silent.sendall(whole)
+        halting.sendall(whole[30:])
+
+        # Then they are answered, and a new caller is refused
+        answers = [silent.recv(65536), halting.recv(65536)]
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(address)
+
+    assert all(answer.startswith(b"HTTP/1.1 200") for answer in answers)
+    assert server.process.wait(30) == 0
+
+
+def test_who_never_asks_keeps_no_process_alive(serve: Serve) -> None:
+    server = serve("--grace-seconds", "0.1")
+    with socket.create_connection(("127.0.0.1", server.port)) as silent:
+        server.process.send_signal(signal.SIGTERM)
+
+        assert silent.recv(1) == b""
+        assert server.process.wait(30) == 0
+
+
 def test_a_body_that_does_not_come_is_given_up(serve: Serve) -> None:
     server = serve("--timeout", "0.3")
 
