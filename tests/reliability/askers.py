@@ -4,6 +4,7 @@ import http.client
 import json
 import random
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ CALLERS = 2
 PACE = 0.012
 """Seconds between two requests of a caller."""
 BATCH = 10
+TAKEN_SECONDS = 30
+"""For a server to take a new snapshot."""
 
 
 @dataclass
@@ -74,15 +77,25 @@ class Askers:
             self._request(connection, url, [token])
         connection.close()
 
+    def wait_for(self, url: str, digest: str) -> None:
+        """Return once customers are answered from that snapshot, which a server looks for every few seconds.
+
+        Raises:
+            TimeoutError: they still are not.
+        """
+        deadline = time.monotonic() + TAKEN_SECONDS
+        connection = _connect(url)
+        while _snapshot(_post(connection, url, [self.tokens[0]])[1]) != digest:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"the snapshot {digest} is not served after {TAKEN_SECONDS} s")
+            time.sleep(0.1)
+        connection.close()
+
     def _request(self, connection: http.client.HTTPConnection, url: str, group: list[str]) -> None:
-        headers = {"content-type": "application/json"} | ({"x-customer-id": group[0]} if len(group) == 1 else {})
-        body = json.dumps({"jsonData": {"customers": group}})
         try:
-            connection.request("POST", f"{urlsplit(url).path}/api/v1.0/predictions", body, headers)
-            response = connection.getresponse()
-            text = response.read()
-            ids = _ids(json.loads(text), str(response.getheader("x-churn-track")), len(group))
-            fault = "" if response.status == 200 else f"{response.status}: {text[:200]!r}"
+            response, answer = _post(connection, url, group)
+            ids = _ids(answer, str(response.getheader("x-churn-track")), len(group))
+            fault = "" if response.status == 200 else f"{response.status}: {answer}"
         except (OSError, http.client.HTTPException, ValueError, LookupError) as error:
             connection.close()
             ids, fault = [], repr(error)
@@ -96,6 +109,22 @@ class Askers:
 
 def _connect(url: str) -> http.client.HTTPConnection:
     return http.client.HTTPConnection(urlsplit(url).netloc, timeout=30)
+
+
+def _post(
+    connection: http.client.HTTPConnection, url: str, group: list[str]
+) -> tuple[http.client.HTTPResponse, dict[str, Any]]:
+    headers = {"content-type": "application/json"} | ({"x-customer-id": group[0]} if len(group) == 1 else {})
+    body = json.dumps({"jsonData": {"customers": group}})
+    connection.request("POST", f"{urlsplit(url).path}/api/v1.0/predictions", body, headers)
+    response = connection.getresponse()
+    return response, json.loads(response.read())
+
+
+def _snapshot(answer: dict[str, Any]) -> str | None:
+    """Return what was answered from; none where there was nothing yet."""
+    digest: str | None = answer["meta"].get("tags", {}).get("snapshot", {}).get("digest")
+    return digest
 
 
 def _ids(answer: dict[str, Any], track: str, rows: int) -> list[str]:

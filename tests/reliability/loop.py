@@ -38,13 +38,12 @@ class Plan:
 
     Attributes:
         wrong_model: a model that learned from wrong labels is approved by hand, whatever the gate says.
-        campaign: from then on customers do `boost` times as much.
+        rival: from then on who buys by app is gone six times as soon.
         failing_canary: the model in production fails a fifth of its requests as a canary.
     """
 
     wrong_model: int | None = 22
-    campaign: int | None = 104
-    boost: float = 3.0
+    rival: int | None = 104
     failing_canary: int | None = 170
 
 
@@ -92,9 +91,9 @@ class Loop:
         write_settings(root)
         self.settings: Settings = load_settings("dev", root)
         first = self.began - HISTORY_DAYS * DAY
-        boosted = None if plan.campaign is None else self.began + plan.campaign * HOUR
+        rival = None if plan.rival is None else self.began + plan.rival * HOUR
         zone = LandingZone(self.settings.landing.url)
-        self.shop = Shop(zone, first, self.began + (hours + 1) * HOUR, boost=plan.boost, boosted=boosted)
+        self.shop = Shop(zone, first, self.began + (hours + 1) * HOUR, rival=rival)
         self.askers = Askers(random.Random(7))
         self.logged = Logged(Path(self.settings.landing.url) / "predictions")
         self.seen = Seen(hours)
@@ -151,13 +150,18 @@ class Loop:
             self.promote()
 
     def score(self) -> None:
-        """Score all customers; their tokens are those who ask from now on."""
+        """Score all customers; once they are served, theirs are the tokens that ask."""
         from churn.lake.table import open_version
+        from churn.online.layout import read_pointer
+        from stacks.environment import customers_folder
 
         self.churn("score")
         rows = open_version(f"{self.settings.lake.url}/scores").scan(["customer_id", "scoring_date"]).collect()
         newest = rows.filter(rows["scoring_date"] == rows["scoring_date"].max())
         self.askers.tokens = sorted(newest["customer_id"].to_list())
+        published = read_pointer(customers_folder())
+        assert published
+        self.askers.wait_for(self.url(), published[1])
 
     def train(self) -> None:
         """Train what stands in the settings, and bring the best of it to production."""

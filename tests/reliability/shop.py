@@ -18,6 +18,7 @@ _SHAPE = 1.3
 _BY_HOUR = np.array([1, 1, 1, 1, 1, 2, 3, 4, 5, 5, 5, 5, 6, 6, 5, 5, 5, 6, 7, 8, 8, 6, 4, 2])
 _TYPES = np.array(["login", "click", "purchase"])
 _CHANNELS = np.array(["app", "web", "shop"])
+_APP = 0
 _COUNTRIES = np.array(["DE", "AT", "FR"])
 
 
@@ -33,20 +34,20 @@ class Uploaded:
 
 @dataclass
 class Shop:
-    """As many customers come as go, so that nothing drifts until `boost` says so.
+    """As many customers come as go, so that nothing drifts until a rival opens.
 
     Attributes:
         begins: of the first hour that is uploaded; customers have come and gone for long before.
         ends: nobody comes after it.
-        boost: factor on what everybody does from then on, as when a campaign runs; none runs before `boosted`.
+        rival: when another shop opens: who buys by app leaves `hurry` times as soon from then on.
     """
 
     zone: LandingZone
     begins: datetime
     ends: datetime
     a_day: int = 320
-    boost: float = 1.0
-    boosted: datetime | None = None
+    rival: datetime | None = None
+    hurry: float = 6.0
     seed: int = 20260101
     uploaded: Uploaded = field(default_factory=Uploaded)
 
@@ -60,6 +61,10 @@ class Shop:
         self._spends = self._draw.lognormal(3, 0.6, count)
         self._channel = self._draw.choice(3, count, p=[0.5, 0.3, 0.2])
         self._country = self._draw.choice(3, count, p=[0.6, 0.25, 0.15])
+        if self.rival is not None:
+            since = np.maximum(self._comes, (self.rival - self.begins) / DAY)
+            hurries = (self._goes > since) & (self._channel == _APP)
+            self._goes[hurries] = (since + (self._goes - since) / self.hurry)[hurries]
         self._last: list[dict[str, object]] = []
 
     def upload(self, hour: datetime) -> None:
@@ -97,11 +102,10 @@ class Shop:
         self.uploaded.read += len(rows)
 
     def _rows(self, hour: datetime) -> list[dict[str, object]]:
-        boost = self.boost if self.boosted is not None and hour >= self.boosted else 1.0
         at = (hour - self.begins) / DAY
         share = _BY_HOUR[hour.hour] / _BY_HOUR.sum()
         there = np.flatnonzero((self._comes <= at) & (self._goes > at))
-        does = np.repeat(there, self._draw.poisson(self._rate[there] * share * boost))
+        does = np.repeat(there, self._draw.poisson(self._rate[there] * share))
         seconds = np.sort(self._draw.uniform(0, 3600, len(does)))
         kinds = _TYPES[self._draw.choice(3, len(does), p=[0.35, 0.35, 0.3])]
         amounts = self._spends[does] * self._draw.lognormal(0, 0.3, len(does))

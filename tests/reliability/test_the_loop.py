@@ -1,4 +1,4 @@
-"""Two hundred hours of the whole platform, unattended: `make test-slow ARGS="-s tests/reliability/test_the_loop.py"`.
+"""Eleven days of the whole platform, unattended: `make test-slow ARGS="-s tests/reliability/test_the_loop.py"`.
 
 CHURN_LOOP_HOURS=8 lives fewer of them, in which nothing is planted.
 """
@@ -20,8 +20,10 @@ from tests.reliability.moved_clock import NoCompiler, prepare
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
-HOURS = int(os.environ.get("CHURN_LOOP_HOURS", "200"))
-PLAN = {"wrong_model": 22, "campaign": 104, "failing_canary": 170}
+HOURS = int(os.environ.get("CHURN_LOOP_HOURS", "264"))
+PLAN = {"wrong_model": 22, "rival": 104, "failing_canary": 170}
+LEARNABLE_HOURS = 24 * 5
+"""From a change until a cutoff to learn from and one to test at, each with two days of outcomes, lie behind it."""
 planted = pytest.mark.skipif(max(PLAN.values()) >= HOURS, reason="nothing is planted in so few hours")
 long_enough = pytest.mark.skipif(WARM_UP_HOURS + 24 > HOURS, reason="so few hours show no slope")
 
@@ -80,7 +82,7 @@ def test_nothing_disagrees_and_the_ledger_is_whole(lived: Lived) -> None:
 def test_the_wrong_model_is_refused_by_the_gate_and_taken_back_by_the_monitoring(lived: Lived) -> None:
     planted_at = PLAN["wrong_model"]
     refused = lived.told("gate about the wrong version")
-    noticed = lived.verdict("ROLLBACK", planted_at, PLAN["campaign"])
+    noticed = lived.verdict("ROLLBACK", planted_at, PLAN["rival"])
 
     assert refused
     assert "exit 1" in refused[1]
@@ -92,8 +94,9 @@ def test_the_wrong_model_is_refused_by_the_gate_and_taken_back_by_the_monitoring
 
 
 @planted
-def test_the_campaign_is_noticed_and_a_new_version_goes_through_the_gate(lived: Lived) -> None:
-    began = PLAN["campaign"]
+def test_the_drift_is_noticed_and_a_version_that_learned_from_it_goes_through_the_gate(lived: Lived) -> None:
+    """Training is asked for at once; better than the version before is what has seen outcomes of the new times."""
+    began = PLAN["rival"]
     noticed = lived.verdict("RETRAIN", began)
 
     assert noticed
@@ -105,7 +108,9 @@ def test_the_campaign_is_noticed_and_a_new_version_goes_through_the_gate(lived: 
     assert trained
     assert approved
     assert deployed
-    assert noticed["hour"] <= trained[0] <= approved[0] <= deployed[0] <= noticed["hour"] + 24
+    assert noticed["hour"] <= trained[0] <= noticed["hour"] + 24
+    assert trained[0] <= approved[0] <= deployed[0] <= approved[0] + 1
+    assert approved[0] <= began + LEARNABLE_HOURS + 24
 
 
 @planted
