@@ -15,6 +15,7 @@ from churn.bundle.checked import FILES, MANIFEST
 from seldon.cluster.cluster import ClusterDeployment
 from seldon.cluster.settings import ClusterSettings
 from seldon.gateway.state import Server
+from stacks.customers_store import customers_options, customers_url
 from stacks.deployer import SeldonDeployer
 from stacks.environment import active_environment, active_settings, project_root
 
@@ -62,10 +63,11 @@ class ClusterDeployer(SeldonDeployer):
 
     def deployment(self, place: "Place", expected: "Expected | None" = None) -> "Deployment":
         """Return a deployment on the cluster."""
-        config = self.config
+        config, chosen, store = self.config, active_settings(), customers_url()
         names = set(ClusterSettings.model_fields) & set(type(config).model_fields)
         settings = ClusterSettings(
-            landing=active_settings().landing.url.rstrip("/"),
+            landing=chosen.landing.url.rstrip("/"),
+            customers=customers_options(store, chosen.scoring) if store else (),
             context=None if os.environ.get("KUBERNETES_SERVICE_HOST") else config.kubernetes_context,
             **{name: getattr(config, name) for name in names},
         )

@@ -13,12 +13,12 @@ from churn.bundle.checked import FILES, MANIFEST
 from seldon.gateway.local import LocalDeployment
 from seldon.gateway.settings import GatewaySettings
 from seldon.gateway.state import Server
+from stacks.customers_store import customers_options
 from stacks.deployer import SeldonDeployer
 from stacks.environment import active_environment, active_settings, customers_folder, project_root
 
 if TYPE_CHECKING:
     from churn.bundle.bundle import Bundle
-    from churn.scoring.settings import ScoringSettings
     from seldon.deployment import Deployment
     from seldon.gateway.prediction_log import Expected
     from seldon.rollout.plan import Place
@@ -52,7 +52,11 @@ class LocalDeployer(SeldonDeployer):
                 port=self.config.port,
                 landing=settings.landing.url.rstrip("/"),
                 record_seconds=3 * self.config.log_seconds + 3,
-                server_options=("--log-seconds", str(self.config.log_seconds), *_customers(settings.scoring)),
+                server_options=(
+                    "--log-seconds",
+                    str(self.config.log_seconds),
+                    *customers_options(str(customers_folder()), settings.scoring),
+                ),
             ),
             expected,
         )
@@ -94,12 +98,6 @@ class LocalDeployerFlavor(BaseModelDeployerFlavor):
     def implementation_class(self) -> type[BaseModelDeployer]:
         """Its implementation."""
         return LocalDeployer
-
-
-def _customers(settings: "ScoringSettings") -> tuple[str, ...]:
-    age = settings.customers_max_age_hours
-    limit = () if age is None else ("--customers-max-age", str(age))
-    return ("--customers", str(customers_folder()), "--customers-when-stale", settings.customers_when_stale, *limit)
 
 
 def _folder() -> Path:

@@ -7,8 +7,6 @@
 
 Integers are little-endian, and every section begins at a multiple of 64. Numbers stand row by row because a request
 wants all of a few customers. Equal contents make equal files: nothing in one says when it was written.
-
-Beside the files stands the pointer, `current.json`, which names one of them and its digest.
 """
 
 import hashlib
@@ -26,7 +24,6 @@ from numpy.typing import NDArray
 
 from churn.errors import ChurnError
 
-POINTER: Final = "current.json"
 SUFFIX: Final = ".customers"
 TOKEN_BYTES: Final = 16
 TOKEN_PREFIX: Final = "cus_"
@@ -161,25 +158,6 @@ def open_snapshot(path: Path, expected: str) -> Snapshot:
         raise SnapshotInvalid(
             f"{path}: cannot be read ({type(error).__name__}); publish it with this version of the program"
         ) from None
-
-
-def read_pointer(folder: Path) -> tuple[Path, str] | None:
-    """Return the present file and its digest; none while nothing was published.
-
-    Raises:
-        SnapshotInvalid: the pointer says neither.
-    """
-    pointer = folder / POINTER
-    try:
-        document = json.loads(pointer.read_bytes())
-        name, digest = document["file"], document["sha256"]
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise SnapshotInvalid(f"{pointer}: cannot be read ({type(error).__name__}); publish again") from None
-    if not isinstance(name, str) or not isinstance(digest, str) or Path(name).name != name:
-        raise SnapshotInvalid(f"{pointer}: names no file of its folder; publish again")
-    return folder / name, digest
 
 
 def packed_tokens(tokens: Sequence[str]) -> NDArray[np.bytes_]:

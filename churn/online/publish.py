@@ -1,7 +1,6 @@
 """From a version of the feature table to the file that servers answer customers from."""
 
 import fcntl
-import json
 import os
 import tempfile
 from collections.abc import Sequence
@@ -21,7 +20,6 @@ from churn.frozen import Frozen
 from churn.lake.snapshot import DataSnapshot
 from churn.log import get_logger
 from churn.online.layout import (
-    POINTER,
     SUFFIX,
     TOKEN_PREFIX,
     WIDTHS,
@@ -31,9 +29,9 @@ from churn.online.layout import (
     TextColumn,
     open_snapshot,
     packed_tokens,
-    read_pointer,
     write_snapshot,
 )
+from churn.online.pointer import read_pointer, synced, write_pointer
 
 log = get_logger(__name__)
 
@@ -159,16 +157,12 @@ def _put(
         digest = write_snapshot(draft, header, tokens, numbers, codes)
         path = folder / f"{digest}{SUFFIX}"
         draft.chmod(0o444)
-        _synced(draft)
+        synced(draft)
         draft.rename(path)
     finally:
         draft.unlink(missing_ok=True)
     if before != (path, digest):
-        pointer = folder / f".{POINTER}"
-        pointer.write_text(json.dumps({"file": path.name, "sha256": digest}), encoding="utf-8")
-        _synced(pointer)
-        pointer.rename(folder / POINTER)
-        _synced(folder)
+        write_pointer(path, digest)
     _sweep(folder)
     return path, digest, before != (path, digest)
 
@@ -185,14 +179,6 @@ def _sweep(folder: Path) -> None:
     whole = [path for path in files if not path.name.startswith(".")]
     for path in {*files} - {*whole[:_KEPT]}:
         path.unlink(missing_ok=True)
-
-
-def _synced(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _tokens(customers: pl.Series) -> NDArray[np.bytes_]:

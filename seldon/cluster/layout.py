@@ -155,7 +155,7 @@ def _arguments(track: Track, server: Server, namespace: str, name: str, settings
         "--grace-seconds": str(settings.drain_seconds / 2),
         **({"--drill": str(server.drill)} if server.drill else {}),
     }
-    return tuple(word for option in options.items() for word in option)
+    return (*(word for option in options.items() for word in option), *settings.customers)
 
 
 def _probe(path: str, *, period: int, misses: int) -> Probe:

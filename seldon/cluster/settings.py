@@ -15,6 +15,7 @@ class ClusterSettings(Frozen):
         pattern=r"^[^@\s]+@sha256:[0-9a-f]{64}$", description="of the prediction server, by digest: a tag can move"
     )
     landing: str = Field(description="landing zone, as a URL, where the servers put their prediction log")
+    customers: tuple[str, ...] = Field(default=(), description="what a server is told about customer snapshots")
     gateway: str = Field(pattern=r"^https?://[^/\s]+$", description="of the ingress; below it Seldon's paths")
     prometheus: str = Field(pattern=r"^https?://\S+$", description="its HTTP API, which has the executor's metrics")
     namespace_label: str = Field(

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from churn.online.layout import POINTER, Snapshot, SnapshotInvalid, open_snapshot, packed_tokens, read_pointer
+from churn.online.layout import Snapshot, SnapshotInvalid, open_snapshot, packed_tokens
+from churn.online.pointer import POINTER, read_pointer
 from seldon.serving.columns import Columns, Plan, Rows
 from seldon.serving.faults import Fault, bad_data
 from seldon.serving.model import Model, Texts

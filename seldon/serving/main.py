@@ -5,6 +5,8 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+from socket import socket
 
 from churn.bundle.errors import BundleInvalid
 from seldon.serving.app import App
@@ -12,8 +14,9 @@ from seldon.serving.fetch import BundleUnreachable, bundle_folder
 from seldon.serving.landing import landing_at
 from seldon.serving.limits import SNAPSHOT_SECONDS
 from seldon.serving.metrics import Metrics
-from seldon.serving.model import open_model
-from seldon.serving.options import read_options
+from seldon.serving.mirror import customers_at
+from seldon.serving.model import Model, open_model
+from seldon.serving.options import Options, read_options
 from seldon.serving.prediction_log import PredictionLog
 from seldon.serving.records import Features
 from seldon.serving.refusal import REFUSED, UNREACHABLE, WRONG_ARGUMENTS, complain
@@ -47,6 +50,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BundleUnreachable as error:
         complain(str(error))
         return UNREACHABLE
+    with customers_at(options.customers) as folder:
+        _serve(options, model, folder, sockets)
+    return 0
+
+
+def _serve(options: Options, model: Model, customers: Path | None, sockets: list[socket]) -> None:
     metrics = Metrics(options.identity)
     log = None
     if options.log_to is not None:
@@ -54,8 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         landing = landing_at(options.log_to)
         log = PredictionLog(landing, options.identity, features, metrics, options.log, process_name())
     app = App(model, options.identity, options.limits, metrics, log)
-    if options.customers is not None:
-        app.take_customers(options.customers, options.staleness, SNAPSHOT_SECONDS)
+    if customers is not None:
+        app.take_customers(customers, options.staleness, SNAPSHOT_SECONDS)
     server = Server(app, drain_seconds=options.drain_seconds, grace_seconds=options.grace_seconds)
     metrics.watch(lambda: app.in_flight(), options.limits.in_flight, lambda: log.waiting if log is not None else 0)
     sys.setswitchinterval(_SWITCH_SECONDS)
@@ -65,4 +74,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
     server.run(sockets)
     if log is not None:
         log.close(options.drain_seconds)
-    return 0

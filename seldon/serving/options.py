@@ -4,7 +4,6 @@ import argparse
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import get_args
 
 from seldon.serving.answer import TRACKS, Identity
@@ -20,7 +19,7 @@ class Options:
 
     Attributes:
         bundle: its folder, or its URL in an object store.
-        customers: folder of the customer snapshots, if customers are answered by token.
+        customers: folder of the customer snapshots, or its URL in an object store, if customers are answered by token.
         metrics_port: a second port that answers too; Seldon Core scrapes metrics there.
         drain_seconds: for accepted requests to be answered after SIGTERM, and for the log to be written.
         grace_seconds: of these, how long new connections are still taken.
@@ -34,7 +33,7 @@ class Options:
     limits: Limits
     log_to: str | None
     log: LogLimits
-    customers: Path | None
+    customers: str | None
     staleness: Staleness
     drain_seconds: float
     grace_seconds: float
@@ -69,7 +68,7 @@ def read_options(arguments: Sequence[str], environ: Mapping[str, str]) -> Option
         ),
         log_to=given.log_to,
         log=LogLimits(seconds=given.log_seconds, rows=given.log_rows, queue=given.log_queue),
-        customers=Path(given.customers) if given.customers else None,
+        customers=given.customers or None,
         staleness=Staleness(given.customers_max_age, given.customers_when_stale),
         drain_seconds=given.drain_seconds,
         grace_seconds=min(given.grace_seconds, given.drain_seconds),
@@ -109,7 +108,7 @@ def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
     parser.add_argument("--log-seconds", default=LogLimits.seconds, type=_seconds, help="age of a finished log file")
     parser.add_argument("--log-rows", default=LogLimits.rows, type=_count, help="rows of a log file")
     parser.add_argument("--log-queue", default=LogLimits.queue, type=_count, help="rows that may wait, else dropped")
-    parser.add_argument("--customers", default=parameters.get("customers"), help="folder of the customer snapshots")
+    parser.add_argument("--customers", default=parameters.get("customers"), help="folder or URL of customer snapshots")
     parser.add_argument(
         "--customers-max-age", type=_hours, help="hours that a snapshot's cutoff may lie back; else any"
     )

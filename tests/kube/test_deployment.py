@@ -1,17 +1,23 @@
 """On a real API server: what is made, re-weighted and taken back, and what happens when others meddle."""
 
+import json
 import time
 import urllib.request
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
+import fsspec
 import pytest
 
+from churn.online.stored import stored_as
 from seldon.cluster.layout import CONTAINER
 from seldon.deployment import DeploymentNotReady, GenerationRefused, RolloutRuns
 from seldon.rollout.plan import Place
 from seldon.rollout.reconcile import out_of_line, reconcile
 from seldon.rollout.smoke import smoke_test
 from tests.kube.conftest import NAME, World
+from tests.seldon.serving.test_customers import asked, customers, publish
 
 
 def test_a_first_version_is_created_answers_and_holds_what_the_bundle_says(world: World) -> None:
@@ -150,6 +156,24 @@ def test_what_a_rollout_that_died_has_left_is_cleared_away(world: World) -> None
     assert world.shares() == {"stable": (100, False)}
     assert out_of_line(world.deployment(), place, "1", stable.digest) == ()
     world.generation += 1
+
+
+def test_customers_are_answered_by_their_tokens_from_the_store(world: World, tmp_path: Path) -> None:
+    bundle, url = world.bundles[0], f"s3://{world.store.bucket}/{world.namespace}/serving/customers"
+    rows = customers(bundle)
+    made = publish(tmp_path, bundle, rows)
+    name = stored_as(made.cutoff, made.version, made.digest, datetime.now(UTC)).name
+    fsspec.filesystem("s3").pipe_file(f"{url}/{name}", made.path.read_bytes())
+
+    deployment = world.deployment(customers=("--customers", url))
+    assert deployment.apply(world.desired(world.server(0)), timeout=60).ready
+
+    body = json.dumps(asked(rows["customer_id"][0])).encode()
+    question = urllib.request.Request(
+        f"{deployment.gateway_url()}/api/v1.0/predictions", body, {"content-type": "application/json"}
+    )
+    with urllib.request.urlopen(question, timeout=5) as answer:
+        assert json.load(answer)["meta"]["tags"]["snapshot"]["digest"] == made.digest
 
 
 def test_stopped_it_is_gone_and_remembers_what_served_last(world: World) -> None:

@@ -152,7 +152,7 @@ class Loop:
     def score(self) -> None:
         """Score all customers; once they are served, theirs are the tokens that ask."""
         from churn.lake.table import open_version
-        from churn.online.layout import read_pointer
+        from churn.online.pointer import read_pointer
         from stacks.environment import customers_folder
 
         self.churn("score")

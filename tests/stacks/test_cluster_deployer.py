@@ -56,6 +56,26 @@ def test_the_same_call_as_locally_gives_a_deployment_on_the_cluster(deployer: Cl
     assert deployment.settings.landing
 
 
+def test_its_servers_know_customers_where_the_store_is_one_that_they_reach(
+    deployer: ClusterDeployer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = Place(namespace="team", deployment="churn")
+    alone = deployer.deployment(place)
+    assert isinstance(alone, ClusterDeployment)
+    assert alone.settings.customers == ()
+
+    monkeypatch.setattr("stacks.cluster_deployer.customers_url", lambda: "s3://store/serving/customers")
+
+    told = deployer.deployment(place)
+    assert isinstance(told, ClusterDeployment)
+    assert told.settings.customers == (
+        "--customers",
+        "s3://store/serving/customers",
+        "--customers-when-stale",
+        "refuse",
+    )
+
+
 def test_a_bundle_goes_to_the_artifact_store_by_digest_and_comes_back_as_it_was(
     deployer: ClusterDeployer, bundle: Bundle
 ) -> None:

@@ -55,6 +55,15 @@ def test_a_mirror_gets_a_copy_of_everything_and_one_that_waits_of_nothing_it_is_
     assert (waiting["canary"]["shadow"], waiting["canary"]["traffic"]) == (True, 0)
 
 
+def test_servers_are_told_where_customers_are_known() -> None:
+    where = ("--customers", "s3://store/serving/customers", "--customers-when-stale", "warn")
+    found = predictors(Layout(stable=STABLE, canary=CANARY), customers=where)
+
+    for predictor in found.values():
+        [container] = predictor["componentSpecs"][0]["spec"]["containers"]
+        assert tuple(container["args"][-4:]) == where
+
+
 def test_alone_stable_has_everything() -> None:
     [(name, predictor)] = predictors(Layout(stable=STABLE)).items()
 

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from benchmarks import frames
 from churn.bundle.bundle import Bundle
-from churn.online.layout import POINTER, SUFFIX, SnapshotInvalid, open_snapshot
+from churn.online.layout import SUFFIX, SnapshotInvalid, open_snapshot
+from churn.online.pointer import POINTER
 from churn.online.publish import PublishedCustomers, publish_rows
 from seldon.serving.answer import Identity
 from seldon.serving.columns import Columns, Rows
