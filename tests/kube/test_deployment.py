@@ -17,7 +17,7 @@ from seldon.rollout.plan import Place
 from seldon.rollout.reconcile import out_of_line, reconcile
 from seldon.rollout.smoke import smoke_test
 from tests.kube.conftest import NAME, World
-from tests.seldon.serving.test_customers import asked, customers, publish
+from tests.seldon.serving.published import asked, customers, publish
 
 
 def test_a_first_version_is_created_answers_and_holds_what_the_bundle_says(world: World) -> None:

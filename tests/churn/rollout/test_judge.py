@@ -1,18 +1,15 @@
-import json
-from collections.abc import Callable
 from datetime import timedelta
 
 import polars as pl
 import pytest
 
 from churn.rollout.baseline import Promise, Shift
-from churn.rollout.counters import Counters, Signals, TrackCounters
-from churn.rollout.judge import Judge
-from churn.rollout.requests import UnfitRequests
-from churn.rollout.verdict import RolloutVerdict
-from tests.rollout import BASELINE, HALF, SETTINGS, SHADOW, SMALL, START, judged, metric, traffic
+from churn.rollout.counters import Signals
+from tests.rollout import HALF, SETTINGS, SHADOW, SMALL, START, judged, metric, traffic
 
 GOOD = traffic(25_000)
+
+
 ON_CANARY = pl.col("canary")
 
 
@@ -186,96 +183,6 @@ NOTHING = GOOD.clear()
 
 
 @pytest.mark.parametrize(
-    ("requests", "says"),
-    [
-        (NOTHING, "no request has reached stable"),
-        (GOOD.filter(~ON_CANARY).head(5), "no request has reached the canary"),
-        (GOOD.filter(ON_CANARY).head(5), "no request has reached stable"),
-    ],
-)
-def test_no_data_is_no_decision(requests: pl.DataFrame, says: str) -> None:
-    verdict = judged(requests)
-
-    assert (verdict.decision, verdict.next) == ("INCONCLUSIVE", "wait")
-    assert verdict.reason.startswith(says)
-
-
-@pytest.mark.parametrize("kept", [ON_CANARY, ~ON_CANARY])
-def test_an_empty_track_invalidates_the_rollout(kept: pl.Expr) -> None:
-    assert judged(GOOD.filter(kept)).decision == "INVALID"
-
-
-@pytest.mark.parametrize(("weight", "actual"), [(0.5, 0.45), (0.2, 0.5)])
-def test_another_split_than_intended_invalidates(weight: float, actual: float) -> None:
-    verdict = judged(traffic(4_000, weight=actual).with_columns(weight=pl.lit(weight)))
-
-    assert (verdict.decision, verdict.next) == ("INVALID", "wait")
-    assert verdict.reason.startswith("customers are not split as intended")
-
-
-def test_a_fault_wins_over_doubts_and_both_are_told() -> None:
-    skewed = traffic(6_000, weight=0.4, canary_error=0.2).with_columns(weight=pl.lit(0.5))
-
-    verdict = judged(skewed)
-
-    assert verdict.decision == "ROLLBACK"
-    assert "the data are in doubt: customers are not split" in verdict.reason
-
-
-def counters(started: str, stable: int, canary: int, failed: int = 0) -> Counters:
-    return Counters(
-        stable=TrackCounters(started=started, requests=stable),
-        canary=TrackCounters(started=started, requests=canary, failed=failed),
-    )
-
-
-def told(verdict: RolloutVerdict) -> str:
-    assert (verdict.decision, verdict.next) == ("INVALID", "wait")
-    return verdict.reason
-
-
-def test_counters_that_agree_with_the_log_change_nothing() -> None:
-    canary = GOOD.filter(ON_CANARY).height
-    failed = GOOD.filter(ON_CANARY & pl.col("failed")).height
-    after = counters("a", 25_000 - canary + 500, canary + 100, failed)
-
-    assert judged(GOOD, counters=[counters("a", 500, 100), after]).decision == "PROMOTE"
-
-
-def test_a_counter_that_runs_backwards_invalidates_unless_the_server_was_started_again() -> None:
-    fell = [counters("a", 0, 9_000), counters("a", 10, 8_000)]
-    restarted = [counters("a", 0, 9_000), counters("b", 10, 3_000)]
-
-    assert "requests fell by 1,000 without a restart" in told(judged(GOOD, counters=fell))
-    assert judged(GOOD, counters=restarted).decision == "PROMOTE"
-
-
-def test_requests_and_failures_that_only_the_gateway_saw_invalidate() -> None:
-    unlogged = [counters("a", 0, 0), counters("a", 0, 14_000)]
-    unseen = [counters("a", 0, 0), counters("a", 0, 100, failed=500)]
-
-    assert "the gateway sent 14,000 requests to canary" in told(judged(GOOD, counters=unlogged))
-    assert "the gateway counted 500 failures of canary" in told(judged(GOOD, counters=unseen))
-
-
-@pytest.mark.parametrize("column", ["score", "seconds", "contacted"])
-def test_lost_telemetry_invalidates(column: str) -> None:
-    every = pl.int_range(pl.len()) % 20 == 0
-
-    lost = GOOD.with_columns(pl.when(ON_CANARY & every).then(None).otherwise(column).alias(column))
-
-    assert "requests of canary lack their prediction" in told(judged(lost))
-
-
-@pytest.mark.parametrize("weight", [None, float("nan"), -0.1, 1.1])
-def test_a_request_without_a_possible_weight_is_lost(weight: float | None) -> None:
-    verdict = judged(GOOD.with_columns(weight=pl.lit(weight, pl.Float64)))
-
-    assert verdict.decision == "INVALID"
-    assert verdict.evidence.stable.lost + verdict.evidence.canary.lost == 25_000
-
-
-@pytest.mark.parametrize(
     ("signals", "says"),
     [
         (Signals(failures_in_a_row=10), "the canary failed 10 times in a row"),
@@ -344,126 +251,3 @@ def test_shadow_ends_with_enough_copies_that_score_like_the_bundle() -> None:
     assert judged(copies.filter(~ON_CANARY), SHADOW).reason == "no request has reached the canary at 0 % yet"
     assert judged(off, SHADOW).decision == "ROLLBACK"
     assert judged(copies, SHADOW).evidence.canary.requests == 0
-
-
-def test_a_customer_counts_once_however_many_requests() -> None:
-    few = traffic(20_000, customers=100)
-
-    verdict = judged(few)
-
-    assert verdict.evidence.customers == 100
-    assert sum(count.stable + count.canary for count in metric(verdict, "score_higher").counts) <= 100
-    assert verdict.decision == "INCONCLUSIVE"
-
-
-def test_a_customer_who_meets_both_tracks_at_one_weight_counts_once() -> None:
-    drawn_anew = traffic(2_000).with_columns(customer=(pl.int_range(pl.len()) % 300).cast(pl.String))
-
-    verdict = judged(drawn_anew)
-
-    assert drawn_anew.group_by("customer").agg(pl.col("canary").n_unique())["canary"].max() == 2
-    assert verdict.evidence.customers == 300
-    assert verdict.evidence.stable.requests + verdict.evidence.canary.requests == 2_000
-
-
-def test_requests_without_a_customer_count_each() -> None:
-    nameless = traffic(2_000).with_columns(customer=pl.lit(None, pl.String))
-
-    assert judged(nameless).evidence.customers == 2_000
-
-
-def test_a_customer_who_moves_with_the_weight_keeps_the_first_track() -> None:
-    step = timedelta(minutes=1)
-    early, late = traffic(3_000, weight=0.2, seed=4), traffic(3_000, weight=0.5, seed=4, start=START + step)
-
-    verdict = judged(pl.concat([early, late]))
-
-    assert [count.stable + count.canary for count in metric(verdict, "errors").counts] == [3_000, 0]
-    assert verdict.evidence.customers == 3_000
-
-
-def test_wealth_is_kept_when_the_weight_changes() -> None:
-    faulty = traffic(6_000, weight=0.2, canary_error=0.03)
-    moved = traffic(1_500, seed=9, start=START + timedelta(minutes=1), canary_error=0.03).with_columns(
-        customer=pl.lit("later-") + pl.col("customer")
-    )
-
-    both = metric(judged(pl.concat([faulty, moved])), "errors")
-
-    assert both.log_e > metric(judged(moved), "errors").log_e + 1
-    assert [count.weight for count in both.counts] == [0.2, 0.5]
-
-
-def test_customers_of_different_weights_are_compared_with_their_likes() -> None:
-    bad_hour = traffic(20_000, weight=0.2, error=0.1)
-    good_hour = traffic(20_000, error=0.0, seed=3, start=START + timedelta(hours=1)).with_columns(
-        customer=pl.lit("later-") + pl.col("customer")
-    )
-
-    difference = metric(judged(pl.concat([bad_hour, good_hour])), "errors").difference
-
-    assert difference == pytest.approx(0, abs=0.01)
-
-
-def test_a_weight_that_was_computed_is_that_of_its_step() -> None:
-    steps = (SETTINGS.steps[HALF].model_copy(update={"weight": 30}),)
-    computed = traffic(500, weight=0.1 + 0.2)
-
-    verdict = judged(computed, 0, settings=SETTINGS.model_copy(update={"steps": steps}))
-
-    assert verdict.evidence.customers == 500
-
-
-def test_pieces_give_what_the_whole_gives() -> None:
-    requests = pl.concat(
-        [traffic(2_000, weight=0.2), traffic(9_000, customers=3_000, start=START + timedelta(hours=1))]
-    )
-    bench = Judge(SETTINGS, BASELINE, Promise())
-    for piece in requests.iter_slices(777):
-        bench.add(piece)
-
-    pieces = bench.verdict(HALF, since=START, now=START + timedelta(minutes=5))
-
-    whole = judged(requests)
-    best = {"promote_log_e": 0.0}
-    assert [evidence.model_copy(update=best) for evidence in pieces.evidence.metrics] == [
-        evidence.model_copy(update=best) for evidence in whole.evidence.metrics
-    ]
-    assert pieces.evidence.customers == whole.evidence.customers
-    assert pieces.evidence.failures_in_a_row == whole.evidence.failures_in_a_row
-
-
-def test_a_proof_once_given_stays() -> None:
-    bench = Judge(SETTINGS, BASELINE, Promise())
-    bench.add(traffic(25_000))
-    proven = metric(bench.verdict(HALF, since=START, now=START), "score_higher")
-    bench.add(
-        traffic(3_000, seed=3, higher=0.1, start=START + timedelta(hours=1)).with_columns(
-            customer=pl.lit("later-") + pl.col("customer")
-        )
-    )
-
-    later = metric(bench.verdict(HALF, since=START, now=START), "score_higher")
-
-    assert later.promote_log_e == proven.promote_log_e
-
-
-def test_the_evidence_survives_json() -> None:
-    for verdict in (judged(GOOD), judged(NOTHING), judged(traffic(500, canary_error=1.0))):
-        assert type(verdict).model_validate_json(verdict.model_dump_json()) == verdict
-        assert "NaN" not in json.dumps(verdict.model_dump(mode="json"))
-
-
-@pytest.mark.parametrize(
-    "broken",
-    [lambda rows: rows.drop("weight"), lambda rows: rows.with_columns(at=pl.col("at").dt.replace_time_zone(None))],
-)
-def test_a_frame_of_another_shape_is_refused_by_its_column(broken: Callable[[pl.DataFrame], pl.DataFrame]) -> None:
-    with pytest.raises(UnfitRequests, match=r"(weight is missing|at is Datetime)"):
-        judged(broken(GOOD))
-
-
-def test_rows_in_any_order_are_judged_in_the_order_of_time() -> None:
-    requests = traffic(5_000, customers=500, canary_error=0.05)
-
-    assert judged(requests.sample(fraction=1, shuffle=True, seed=1)) == judged(requests)

@@ -12,7 +12,7 @@ from churn.online.publish import publish_rows
 from seldon.serving.options import _parser
 from tests.seldon.serving.cases import BAD, PREDICT
 from tests.seldon.serving.conftest import Serve, Server
-from tests.seldon.serving.test_customers import DAY, customers
+from tests.seldon.serving.published import DAY, customers
 
 
 def block(page: Path, kind: str, number: int = 0) -> str:

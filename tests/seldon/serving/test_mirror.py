@@ -16,7 +16,7 @@ from churn.online.stored import stored_as
 from seldon.serving.mirror import Mirror, customers_at
 from tests.seldon.serving.cases import PREDICT
 from tests.seldon.serving.conftest import Serve
-from tests.seldon.serving.test_customers import asked, customers, publish
+from tests.seldon.serving.published import asked, customers, publish
 
 DAY = date(2026, 11, 21)
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
