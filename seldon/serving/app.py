@@ -11,17 +11,18 @@ from typing import Any, Final
 import orjson
 
 from seldon.serving import inference_protocol as inference
-from seldon.serving import pages
 from seldon.serving import seldon_protocol as seldon
 from seldon.serving.answer import Identity, Scored
 from seldon.serving.begun import begun
 from seldon.serving.booleans import may_hold_booleans
 from seldon.serving.columns import Columns, Rows
 from seldon.serving.customers import Customers, Staleness
+from seldon.serving.docs_page import docs_page
 from seldon.serving.faults import Fault
 from seldon.serving.limits import Limits
 from seldon.serving.metrics import Metrics, Service
 from seldon.serving.model import Model
+from seldon.serving.openapi import openapi
 from seldon.serving.prediction_log import PredictionLog
 from seldon.serving.records import Entry
 from seldon.serving.request import Request, read_headers
@@ -237,14 +238,14 @@ class App:
         feedback = _Action("feedback", self._take_feedback)
         either: Any = ("GET", "POST")
         names = [entry.name for entry in model.inputs]
-        docs = _Page(_fixed(pages.docs(model, identity, self._limits)), b"text/html; charset=utf-8")
+        docs = _Page(_fixed(docs_page(model, identity, self._limits)), b"text/html; charset=utf-8")
         metrics = _Page(self._metrics.text, self._metrics.content_type.encode())
         ready = _Page(self._state, status=lambda: 503 if self._draining else 200)
         in_v2 = _Page(_json(inference.model_metadata(identity, model)))
         routes: dict[str, _Action | _Page] = {
             "/": docs,
             "/docs": docs,
-            "/seldon.json": _Page(_json(pages.openapi(model, identity, self._limits))),
+            "/seldon.json": _Page(_json(openapi(model, identity, self._limits))),
             "/api/v1.0/predictions": predict,
             "/api/v0.1/predictions": predict,
             "/predict": _Action("predictions", self._predict, either),
