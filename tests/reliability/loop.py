@@ -38,12 +38,12 @@ class Plan:
 
     Attributes:
         wrong_model: a model that learned from wrong labels is approved by hand, whatever the gate says.
-        rival: from then on who buys by app is gone six times as soon.
+        turn: from then on everybody does three times as much, and who buys by app is gone six times as soon.
         failing_canary: the model in production fails a fifth of its requests as a canary.
     """
 
     wrong_model: int | None = 22
-    rival: int | None = 104
+    turn: int | None = 104
     failing_canary: int | None = 170
 
 
@@ -91,9 +91,9 @@ class Loop:
         write_settings(root)
         self.settings: Settings = load_settings("dev", root)
         first = self.began - HISTORY_DAYS * DAY
-        rival = None if plan.rival is None else self.began + plan.rival * HOUR
+        turns = None if plan.turn is None else self.began + plan.turn * HOUR
         zone = LandingZone(self.settings.landing.url)
-        self.shop = Shop(zone, first, self.began + (hours + 1) * HOUR, rival=rival)
+        self.shop = Shop(zone, first, self.began + (hours + 1) * HOUR, turns=turns)
         self.askers = Askers(random.Random(7))
         self.logged = Logged(Path(self.settings.landing.url) / "predictions")
         self.seen = Seen(hours)

@@ -34,19 +34,21 @@ class Uploaded:
 
 @dataclass
 class Shop:
-    """As many customers come as go, so that nothing drifts until a rival opens.
+    """As many customers come as go, so that nothing drifts until business turns.
 
     Attributes:
         begins: of the first hour that is uploaded; customers have come and gone for long before.
         ends: nobody comes after it.
-        rival: when another shop opens: who buys by app leaves `hurry` times as soon from then on.
+        turns: a rival opens, and a sale is held against it: from then on everybody does `boost` times as much, and who
+            buys by app is gone `hurry` times as soon.
     """
 
     zone: LandingZone
     begins: datetime
     ends: datetime
     a_day: int = 320
-    rival: datetime | None = None
+    turns: datetime | None = None
+    boost: float = 3.0
     hurry: float = 6.0
     seed: int = 20260101
     uploaded: Uploaded = field(default_factory=Uploaded)
@@ -61,8 +63,8 @@ class Shop:
         self._spends = self._draw.lognormal(3, 0.6, count)
         self._channel = self._draw.choice(3, count, p=[0.5, 0.3, 0.2])
         self._country = self._draw.choice(3, count, p=[0.6, 0.25, 0.15])
-        if self.rival is not None:
-            since = np.maximum(self._comes, (self.rival - self.begins) / DAY)
+        if self.turns is not None:
+            since = np.maximum(self._comes, (self.turns - self.begins) / DAY)
             hurries = (self._goes > since) & (self._channel == _APP)
             self._goes[hurries] = (since + (self._goes - since) / self.hurry)[hurries]
         self._last: list[dict[str, object]] = []
@@ -102,10 +104,11 @@ class Shop:
         self.uploaded.read += len(rows)
 
     def _rows(self, hour: datetime) -> list[dict[str, object]]:
+        boost = self.boost if self.turns is not None and hour >= self.turns else 1.0
         at = (hour - self.begins) / DAY
         share = _BY_HOUR[hour.hour] / _BY_HOUR.sum()
         there = np.flatnonzero((self._comes <= at) & (self._goes > at))
-        does = np.repeat(there, self._draw.poisson(self._rate[there] * share))
+        does = np.repeat(there, self._draw.poisson(self._rate[there] * share * boost))
         seconds = np.sort(self._draw.uniform(0, 3600, len(does)))
         kinds = _TYPES[self._draw.choice(3, len(does), p=[0.35, 0.35, 0.3])]
         amounts = self._spends[does] * self._draw.lognormal(0, 0.3, len(does))

@@ -21,7 +21,7 @@ from tests.reliability.moved_clock import NoCompiler, prepare
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 HOURS = int(os.environ.get("CHURN_LOOP_HOURS", "264"))
-PLAN = {"wrong_model": 22, "rival": 104, "failing_canary": 170}
+PLAN = {"wrong_model": 22, "turn": 104, "failing_canary": 170}
 LEARNABLE_HOURS = 24 * 5
 """From a change until a cutoff to learn from and one to test at, each with two days of outcomes, lie behind it."""
 planted = pytest.mark.skipif(max(PLAN.values()) >= HOURS, reason="nothing is planted in so few hours")
@@ -82,7 +82,7 @@ def test_nothing_disagrees_and_the_ledger_is_whole(lived: Lived) -> None:
 def test_the_wrong_model_is_refused_by_the_gate_and_taken_back_by_the_monitoring(lived: Lived) -> None:
     planted_at = PLAN["wrong_model"]
     refused = lived.told("gate about the wrong version")
-    noticed = lived.verdict("ROLLBACK", planted_at, PLAN["rival"])
+    noticed = lived.verdict("ROLLBACK", planted_at, PLAN["turn"])
 
     assert refused
     assert "exit 1" in refused[1]
@@ -96,7 +96,7 @@ def test_the_wrong_model_is_refused_by_the_gate_and_taken_back_by_the_monitoring
 @planted
 def test_the_drift_is_noticed_and_a_version_that_learned_from_it_goes_through_the_gate(lived: Lived) -> None:
     """Training is asked for at once; better than the version before is what has seen outcomes of the new times."""
-    began = PLAN["rival"]
+    began = PLAN["turn"]
     noticed = lived.verdict("RETRAIN", began)
 
     assert noticed
