@@ -1,11 +1,14 @@
 """Runs of the hourly pipelines are not kept for good: what they found is in the lake, their pages are large."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from zenml.client import Client
+from zenml.enums import ExecutionStatus
 
 from churn.log import get_logger
 
@@ -18,9 +21,13 @@ HOURLY = ("ingest_activity", "monitor_model")
 """Pipelines whose reports are about an hour; those of training, promotion and rollouts are evidence, and stay."""
 _MOST = 200
 """Runs that one upkeep removes: four days of them."""
+_DEAD = timedelta(days=7)
+"""Age past that of finished runs at which one without an end was killed: its process had an hour's work to do. Had it
+only slept until now, it would end as if it were killed now, which the lake bears at any point."""
+_FINISHED = json.dumps([status.value for status in ExecutionStatus if status.is_finished])
 
 
-def prune_runs(older_than: timedelta, now: datetime) -> int:
+def prune_runs(older_than: timedelta, now: datetime, *, own: UUID | None = None) -> int:
     """Remove old runs of the active stack's hourly pipelines with artifacts, pages and logs; returns how many.
 
     What cannot be removed is left to the next upkeep and keeps nothing else: an ingestion does not fail because of it.
@@ -28,10 +35,13 @@ def prune_runs(older_than: timedelta, now: datetime) -> int:
     Args:
         older_than: time since a run began.
         now: the time.
+        own: the run that asks, which stays however long it slept.
     """
     before, removed = now - older_than, 0
     with _left_to_the_next_upkeep("runs"):
         for run in _old_runs(before):
+            if run.id == own:
+                continue
             with _left_to_the_next_upkeep(f"run {run.name}"):
                 _remove(run)
                 removed += 1
@@ -52,17 +62,20 @@ def _left_to_the_next_upkeep(what: str) -> Iterator[None]:
 
 
 def _old_runs(before: datetime) -> "Iterator[PipelineRunResponse]":
-    client, moment = Client(), before.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+    """Return runs that ended, and then those that will not any more: the young ones of these would fill the page."""
+    client = Client()
     for pipeline in HOURLY:
-        found = client.list_pipeline_runs(
-            pipeline=pipeline,
-            stack_id=client.active_stack_model.id,
-            created=f"lt:{moment}",
-            sort_by="asc:created",
-            size=_MOST // len(HOURLY),
-            hydrate=True,
-        )
-        yield from (run for run in found.items if run.status.is_finished)
+        for began, status in ((before, f"oneof:{_FINISHED}"), (before - _DEAD, f"notoneof:{_FINISHED}")):
+            found = client.list_pipeline_runs(
+                pipeline=pipeline,
+                stack_id=client.active_stack_model.id,
+                created=f"lt:{began.astimezone(UTC):%Y-%m-%d %H:%M:%S}",
+                status=status,
+                sort_by="asc:created",
+                size=_MOST // len(HOURLY),
+                hydrate=True,
+            )
+            yield from found.items
 
 
 def _remove(run: "PipelineRunResponse") -> None:

@@ -25,7 +25,7 @@ def publish(ingest_report: IngestReport) -> Annotated[DataSnapshot, "data_snapsh
         if ingest_report.ended_a_day:
             upkeep(settings.lake.url, settings.upkeep, ingest_report.now)
             if settings.upkeep.runs_after is not None:
-                prune_runs(settings.upkeep.runs_after, datetime.now(UTC))
+                prune_runs(settings.upkeep.runs_after, datetime.now(UTC), own=run.id)
         snapshot = take_snapshot(settings.lake.url)
     sent = send_alerts(ingest_report.alerts, source=run.name)
     code = code_version(project_root())

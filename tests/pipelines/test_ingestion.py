@@ -3,6 +3,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
+from uuid import UUID
 
 import pytest
 from zenml.client import Client
@@ -14,7 +15,7 @@ from churn.ingestion.journal import read_stream, totals
 from churn.ingestion.report import Counts
 from churn.lake.snapshot import take_snapshot
 from churn.settings import Settings
-from steps.prune import prune_runs
+from steps.prune import HOURLY, prune_runs
 
 HOUR = timedelta(hours=1)
 TEN = datetime(2026, 3, 1, 10, tzinfo=UTC)
@@ -245,3 +246,42 @@ def test_an_old_run_takes_no_run_of_its_schedule_along_and_none_of_another_stack
     with pytest.raises(KeyError):
         client.get_pipeline_run(old.id)
     assert client.get_pipeline_run(younger.id).snapshot == old.snapshot
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_runs_that_were_killed_hold_up_no_others_and_go_once_their_processes_cannot_live(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given as many runs without an end as fit on a page, and a younger one that ended
+    client, page = Client(), 3
+    monkeypatch.setattr("steps.prune._MOST", page * len(HOURLY))
+    prune_runs(HOUR, datetime.now(UTC) + timedelta(days=30))  # what earlier tests left
+    ended = client.get_pipeline_run(project.run(datetime(2026, 3, 9, 10, tzinfo=UTC)).id)
+    killed = []
+    assert ended.snapshot is not None
+    for number in range(page):
+        name = f"killed-{number}"
+        request = PipelineRunRequest(
+            project=ended.project_id,
+            name=name,
+            snapshot=ended.snapshot.id,
+            orchestrator_run_id=name,
+            status=ExecutionStatus.RUNNING,
+        )
+        run, _ = client.zen_store.get_or_create_run(request)
+        killed.append(run.id)
+    younger = client.get_pipeline_run(project.run(datetime(2026, 3, 9, 11, tzinfo=UTC)).id)
+
+    def kept() -> set[UUID]:
+        return {run.id for run in client.list_pipeline_runs(size=100).items} & {ended.id, *killed, younger.id}
+
+    # When they are old, those that ended go
+    later = datetime.now(UTC) + 2 * HOUR
+    prune_runs(HOUR, later)
+    assert kept() == set(killed)
+
+    # And a week later the others too, but for the one that asks
+    prune_runs(HOUR, later + timedelta(days=7), own=killed[0])
+    assert kept() == {killed[0]}
+    prune_runs(HOUR, later + timedelta(days=7))
+    assert kept() == set()

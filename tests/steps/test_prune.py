@@ -62,7 +62,7 @@ def test_pages_are_removed_with_the_credentials_of_the_tracker(monkeypatch: pyte
         monkeypatch.setattr("steps.prune._old_runs", lambda before: iter([]))
         prune_runs(timedelta(days=30), NOW)
         assert shown == []  # nothing went, so MLflow is left alone
-        monkeypatch.setattr("steps.prune._old_runs", lambda before: iter([SimpleNamespace(name="old")]))
+        monkeypatch.setattr("steps.prune._old_runs", lambda before: iter([SimpleNamespace(name="old", id=uuid4())]))
         prune_runs(timedelta(days=30), NOW)
 
     mlflow.set_tracking_uri(before)
