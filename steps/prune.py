@@ -9,10 +9,12 @@ from uuid import UUID
 
 from zenml.client import Client
 from zenml.enums import ExecutionStatus
+from zenml.models import ArtifactVersionUpdate
 
 from churn.log import get_logger
 
 if TYPE_CHECKING:
+    from zenml.artifact_stores import BaseArtifactStore
     from zenml.models import PipelineRunResponse, PipelineSnapshotResponse
 
 log = get_logger(__name__)
@@ -21,6 +23,10 @@ HOURLY = ("ingest_activity", "monitor_model")
 """Pipelines whose reports are about an hour; those of training, promotion and rollouts are evidence, and stay."""
 _MOST = 200
 """Runs that one upkeep removes: four days of them."""
+_ARTIFACTS = 10
+"""More than one of these runs makes."""
+LEFT = "made-by-a-removed-run"
+"""Tag of artifact versions that go once no run uses them."""
 _DEAD = timedelta(days=7)
 """Age past that of finished runs at which one without an end was killed: its process had an hour's work to do. Had it
 only slept until now, it would end as if it were killed now, which the lake bears at any point."""
@@ -45,6 +51,8 @@ def prune_runs(older_than: timedelta, now: datetime, *, own: UUID | None = None)
             with _left_to_the_next_upkeep(f"run {run.name}"):
                 _remove(run)
                 removed += 1
+    with _left_to_the_next_upkeep("artifacts"):
+        _remove_unused()
     if removed:  # MLflow's store is not opened, which may be to make it, for nothing
         with _left_to_the_next_upkeep("pages in MLflow"):
             _forget_pages(before)
@@ -79,27 +87,38 @@ def _old_runs(before: datetime) -> "Iterator[PipelineRunResponse]":
 
 
 def _remove(run: "PipelineRunResponse") -> None:
-    """Remove what a run left in the artifact store, and then the run, so that one that fails here is found again."""
+    """Remove a run and its logs; only then is seen who else uses what it made, which `_remove_unused` looks at."""
     client = Client()
     store = client.active_stack.artifact_store
-    made = [
-        artifact
-        for step in run.steps.values()
-        for versions in step.outputs.values()
-        for artifact in versions
-        if (artifact.producer_pipeline_run_id, artifact.artifact_store_id) == (run.id, store.id)
-    ]
-    collections = [run.log_collection, *(step.log_collection for step in run.steps.values())]
-    logs = [one.uri for collection in collections for one in collection or () if one.uri]
-    for place in (*(artifact.uri for artifact in made), *logs):
-        if store.exists(place):
-            store.rmtree(place) if store.isdir(place) else store.remove(place)
+    for step in run.steps.values():
+        for artifact in (one for versions in step.outputs.values() for one in versions):
+            if artifact.producer_pipeline_run_id == run.id:
+                # The client's own way reads the artifact first, which makes it an input of the step that runs here.
+                client.zen_store.update_artifact_version(artifact.id, ArtifactVersionUpdate(add_tags=[LEFT]))
+    for collection in (run.log_collection, *(step.log_collection for step in run.steps.values())):
+        for log_of_run in collection or ():
+            if log_of_run.uri:
+                _remove_files(store, log_of_run.uri)
     client.delete_pipeline_run(run.id)
-    for artifact in made:
-        # The client's own way reads the artifact first, which makes it an input of the step that runs here.
-        client.zen_store.delete_artifact_version(artifact.id)
     if run.snapshot is not None and not _goes_on(run.snapshot):
         client.delete_snapshot(run.snapshot.id)
+
+
+def _remove_unused() -> None:
+    """Remove what removed runs have made, also those of an upkeep that was cut short, unless a run has it as input."""
+    client = Client()
+    store = client.active_stack.artifact_store
+    for artifact in client.list_artifact_versions(
+        tags=LEFT, only_unused=True, artifact_store_id=store.id, size=_MOST * _ARTIFACTS
+    ).items:
+        with _left_to_the_next_upkeep(f"artifact {artifact.id}"):
+            _remove_files(store, artifact.uri)
+            client.zen_store.delete_artifact_version(artifact.id)
+
+
+def _remove_files(store: "BaseArtifactStore", place: str) -> None:
+    if store.exists(place):
+        store.rmtree(place) if store.isdir(place) else store.remove(place)
 
 
 def _goes_on(snapshot: "PipelineSnapshotResponse") -> bool:

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 import pytest
+from zenml import pipeline, step
 from zenml.client import Client
 from zenml.enums import ExecutionStatus
 from zenml.models import PipelineRunRequest, PipelineRunResponse
@@ -285,3 +286,47 @@ def test_runs_that_were_killed_hold_up_no_others_and_go_once_their_processes_can
     assert kept() == {killed[0]}
     prune_runs(HOUR, later + timedelta(days=7))
     assert kept() == set()
+
+
+@step(enable_cache=False)
+def read(artifact: str) -> None:
+    Client().get_artifact_version(UUID(artifact)).load()
+
+
+@pipeline(enable_cache=False)
+def learn_from(artifact: str) -> None:
+    read(artifact)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_what_another_run_was_given_as_input_stays_as_long_as_that_run(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a run that read what an ingestion made
+    client, later = Client(), datetime.now(UTC) + 2 * HOUR
+    made = client.get_pipeline_run(project.run(datetime(2026, 3, 10, 10, tzinfo=UTC)).id)
+    [snapshot] = made.steps["publish"].outputs["data_snapshot"]
+    [report] = made.steps["ingest"].outputs["ingest_report"]
+    learned = learn_from(str(snapshot.id))
+    assert learned is not None
+
+    # When the ingestion goes, first in an upkeep that is cut short before its artifacts
+    with monkeypatch.context() as patched:
+        patched.setattr("steps.prune._remove_unused", lambda: 1 / 0)
+        prune_runs(HOUR, later)
+    with pytest.raises(KeyError):
+        client.get_pipeline_run(made.id)
+    assert client.get_artifact_version(report.id)
+    prune_runs(HOUR, later)
+
+    # Then what was read stays
+    with pytest.raises(KeyError):
+        client.get_artifact_version(report.id)
+    assert client.get_artifact_version(snapshot.id).load() == snapshot.load()
+
+    # And goes once nobody has read it
+    client.delete_pipeline_run(learned.id)
+    prune_runs(HOUR, later)
+    with pytest.raises(KeyError):
+        client.get_artifact_version(snapshot.id)
+    assert not Path(snapshot.uri).exists()
