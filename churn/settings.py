@@ -125,6 +125,10 @@ class UpkeepSettings(Frozen):
         description="age of runs of the hourly pipelines (ingestion, monitoring) before they are removed from ZenML "
         "and MLflow with their pages; null: never",
     )
+    audit_bytes: int = Field(
+        default=16 * 2**20, gt=0, description="after that the audit log of the embedded vault is rolled"
+    )
+    audit_files: int = Field(default=12, gt=0, description="rolled audit logs of the embedded vault that are kept")
 
 
 class VaultSettings(Frozen):

@@ -44,24 +44,24 @@ def prune_runs(older_than: timedelta, now: datetime, *, own: UUID | None = None)
         own: the run that asks, which stays however long it slept.
     """
     before, removed = now - older_than, 0
-    with _left_to_the_next_upkeep("runs"):
+    with left_to_the_next_upkeep("runs"):
         for run in _old_runs(before):
             if run.id == own:
                 continue
-            with _left_to_the_next_upkeep(f"run {run.name}"):
+            with left_to_the_next_upkeep(f"run {run.name}"):
                 _remove(run)
                 removed += 1
-    with _left_to_the_next_upkeep("artifacts"):
+    with left_to_the_next_upkeep("artifacts"):
         _remove_unused()
     if removed:  # MLflow's store is not opened, which may be to make it, for nothing
-        with _left_to_the_next_upkeep("pages in MLflow"):
+        with left_to_the_next_upkeep("pages in MLflow"):
             _forget_pages(before)
         log.info("runs_removed", runs=removed, before=before)
     return removed
 
 
 @contextmanager
-def _left_to_the_next_upkeep(what: str) -> Iterator[None]:
+def left_to_the_next_upkeep(what: str) -> Iterator[None]:
     """Log an error of the body and go on; each server has errors of its own."""
     try:
         yield
@@ -111,7 +111,7 @@ def _remove_unused() -> None:
     for artifact in client.list_artifact_versions(
         tags=LEFT, only_unused=True, artifact_store_id=store.id, size=_MOST * _ARTIFACTS
     ).items:
-        with _left_to_the_next_upkeep(f"artifact {artifact.id}"):
+        with left_to_the_next_upkeep(f"artifact {artifact.id}"):
             _remove_files(store, artifact.uri)
             client.zen_store.delete_artifact_version(artifact.id)
 

@@ -13,7 +13,9 @@ from stacks.alerts import send_alerts
 from stacks.environment import active_settings, project_root
 from steps.code_version import code_version
 from steps.guard import failing_closed
-from steps.prune import prune_runs
+from steps.prune import left_to_the_next_upkeep, prune_runs
+from vault.audit import roll_audit
+from vault.datakey import EMBEDDED_STATE
 
 
 @step(enable_cache=False, output_materializers=DataSnapshotMaterializer)
@@ -26,6 +28,8 @@ def publish(ingest_report: IngestReport) -> Annotated[DataSnapshot, "data_snapsh
             upkeep(settings.lake.url, settings.upkeep, ingest_report.now)
             if settings.upkeep.runs_after is not None:
                 prune_runs(settings.upkeep.runs_after, datetime.now(UTC), own=run.id)
+            with left_to_the_next_upkeep("audit log of the vault"):
+                roll_audit(project_root() / EMBEDDED_STATE, settings.upkeep, datetime.now(UTC))
         snapshot = take_snapshot(settings.lake.url)
     sent = send_alerts(ingest_report.alerts, source=run.name)
     code = code_version(project_root())

@@ -67,7 +67,7 @@ def ensure_server(state_dir: Path, *, clock: Callable[[], float] = time.time) ->
     state = VaultState(state_dir.resolve())
     state.prepare()
     with state.locked():
-        record = _running(state)
+        record = running(state)
         if record is not None and clock() - record.checked_at < _RENEW_AFTER and _is_active(record.url):
             return Address(record.url, state.ingest_token)
         try:
@@ -90,7 +90,7 @@ def stop_server(state_dir: Path, *, patience: float = 10.0) -> bool:
     if not state.folder.is_dir():
         return False
     with state.locked():
-        record = _running(state)
+        record = running(state)
         stopped = record is not None and process.stop(record.pid, record.started, patience=patience)
         state.forget()
     if stopped:
@@ -100,7 +100,7 @@ def stop_server(state_dir: Path, *, patience: float = 10.0) -> bool:
 
 def server_status(state_dir: Path) -> ServerStatus:
     """Look at the embedded server without changing anything."""
-    record = _running(VaultState(state_dir.resolve()))
+    record = running(VaultState(state_dir.resolve()))
     if record is None:
         return ServerStatus("stopped")
     try:
@@ -108,6 +108,23 @@ def server_status(state_dir: Path) -> ServerStatus:
     except (VaultError, RequestException):
         return ServerStatus("unresponsive", record.url, record.pid)
     return ServerStatus("sealed" if sealed else "running", record.url, record.pid)
+
+
+def running(state: VaultState) -> ServerRecord | None:
+    """Return the server of this folder, also one whose start was interrupted before it was remembered."""
+    record = state.recall()
+    if record is not None and process.start_mark(record.pid) == record.started:
+        return record
+    try:
+        pid = int(state.pid_file.read_text(encoding="utf-8"))
+        config = json.loads(state.config.read_text(encoding="utf-8"))
+        nonce = config["listener"][0]["tcp"]["custom_response_headers"]["default"][_NONCE_HEADER][0]
+    except (FileNotFoundError, ValueError, LookupError):
+        return None
+    mark = process.start_mark(pid)
+    if mark is None or str(state.config) not in process.command_line(pid):
+        return None
+    return ServerRecord(pid, mark, str(config["api_addr"]), str(nonce))
 
 
 def _serving(state: VaultState, record: ServerRecord | None) -> ServerRecord:
@@ -199,23 +216,6 @@ def _configuration(state: VaultState, port: int, cluster_port: int, nonce: str) 
         "cluster_addr": f"https://127.0.0.1:{cluster_port}",
         "audit": [{"type": "file", "path": "to-file", "options": {"file_path": state.audit.name, "mode": "0600"}}],
     }
-
-
-def _running(state: VaultState) -> ServerRecord | None:
-    """Return the server of this folder, also one whose start was interrupted before it was remembered."""
-    record = state.recall()
-    if record is not None and process.start_mark(record.pid) == record.started:
-        return record
-    try:
-        pid = int(state.pid_file.read_text(encoding="utf-8"))
-        config = json.loads(state.config.read_text(encoding="utf-8"))
-        nonce = config["listener"][0]["tcp"]["custom_response_headers"]["default"][_NONCE_HEADER][0]
-    except (FileNotFoundError, ValueError, LookupError):
-        return None
-    mark = process.start_mark(pid)
-    if mark is None or str(state.config) not in process.command_line(pid):
-        return None
-    return ServerRecord(pid, mark, str(config["api_addr"]), str(nonce))
 
 
 def _client(url: str, *, timeout: float = 30) -> hvac.Client:

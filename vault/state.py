@@ -57,6 +57,10 @@ class VaultState:
         """Who asked for what; secrets appear as HMACs only."""
         return self.folder / "audit.log"
 
+    def rolled_audits(self) -> list[Path]:
+        """Return the audit logs before it, oldest first."""
+        return sorted(self.folder.glob("audit-*.log"), key=lambda path: path.stem)
+
     @property
     def pid_file(self) -> Path:
         """Written by the server itself."""

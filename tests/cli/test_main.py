@@ -60,6 +60,20 @@ def test_upkeep_lists_every_table(ingested: Churn) -> None:
     assert {"activity", "subjects", "journal"} <= set(re.findall(r"\w+", result.stdout))
 
 
+def test_upkeep_begins_the_audit_log_of_the_vault_anew_once_it_is_long(ingested: Churn, root: Path) -> None:
+    settings, vault = root / "configs" / "dev.yaml", root / ".churn" / "vault"
+    before = settings.read_text()
+    asked = (vault / "audit.log").read_text()
+    settings.write_text(f"{before}\nupkeep:\n  audit_bytes: 1\n")
+    try:
+        result = ingested("upkeep")
+    finally:
+        settings.write_text(before)
+
+    assert result.stdout.endswith("the vault's audit log was long and begins anew\n")
+    assert [path.read_text() for path in vault.glob("audit-*.log")] == [asked]
+
+
 def test_a_stack_registered_again_is_unchanged(ingested: Churn) -> None:
     lines = ingested("stack", "register", "dev").stdout.splitlines()
 
