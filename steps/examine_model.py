@@ -17,11 +17,13 @@ from churn.monitoring.record import last_verdict
 from churn.monitoring.windows import Window
 from materializers.monitor import ExaminationMaterializer
 from materializers.pages import render
-from stacks.environment import active_settings
+from stacks.environment import active_environment, active_settings
 from steps.guard import failing_closed
 from steps.live_model import held_out, live_model
 
 EXPERIMENT = "monitor_model"
+ENVIRONMENT_TAG = "environment"
+"""Tag of MLflow's runs: each environment removes its own."""
 _SPEAKS = ("inputs", "features", "score", "outcomes", "previous")
 """Findings that Evidently can say more about."""
 
@@ -83,7 +85,7 @@ def _examined(found: Measurement, live: Live, run: str) -> Examined:
         window_end=found.windows[-1].end,
         settings=settings.monitoring.examination,
     )
-    _log(examined, found, run)
+    keep_pages(examined, found, run)
     return examined
 
 
@@ -99,7 +101,7 @@ def _answered(found: Measurement, live: Live) -> Sides | None:
     return Sides(known.with_columns(decides), tested.with_columns(decides))
 
 
-def _log(examined: Examined, found: Measurement, run: str) -> None:
+def keep_pages(examined: Examined, found: Measurement, run: str) -> None:
     """Keep the pages in MLflow; the step does not ask for the tracker, because most runs have nothing for it."""
     tracker = Client().active_stack.experiment_tracker
     if tracker is None or not hasattr(tracker, "configure_mlflow"):
@@ -112,7 +114,12 @@ def _log(examined: Examined, found: Measurement, run: str) -> None:
     tracker._set_active_experiment(EXPERIMENT)  # a new experiment's files belong into the stack's store, not here
     examination = examined.examination
     pages = {"drift": examined.drift_page, "classification": examined.classification_page}
-    tags = {"bundle_digest": found.bundle_digest, "version": found.version, "zenml_run": run}
+    tags = {
+        ENVIRONMENT_TAG: active_environment(),
+        "bundle_digest": found.bundle_digest,
+        "version": found.version,
+        "zenml_run": run,
+    }
     with mlflow.start_run(run_name=f"version {found.version}", tags=tags):
         mlflow.log_metrics(
             {

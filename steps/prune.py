@@ -12,6 +12,7 @@ from zenml.enums import ExecutionStatus
 from zenml.models import ArtifactVersionUpdate
 
 from churn.log import get_logger
+from stacks.environment import active_environment
 
 if TYPE_CHECKING:
     from zenml.artifact_stores import BaseArtifactStore
@@ -129,7 +130,10 @@ def _goes_on(snapshot: "PipelineSnapshotResponse") -> bool:
 
 
 def _forget_pages(before: datetime) -> None:
-    """Remove what MLflow keeps of old examinations."""
+    """Remove what MLflow keeps of old examinations of the active environment; another one may share it.
+
+    Those without the tag stay: nobody can tell whose they are.
+    """
     tracker = Client().active_stack.experiment_tracker
     if tracker is None or not hasattr(tracker, "configure_mlflow"):
         return
@@ -137,13 +141,14 @@ def _forget_pages(before: datetime) -> None:
     from mlflow import MlflowClient
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-    from steps.examine_model import EXPERIMENT
+    from steps.examine_model import ENVIRONMENT_TAG, EXPERIMENT
 
     tracking = MlflowClient()
     experiment = tracking.get_experiment_by_name(EXPERIMENT)
     if experiment is None:
         return
+    ours = f"tags.{ENVIRONMENT_TAG} = '{active_environment()}'"
     old = f"attributes.start_time < {int(before.timestamp() * 1000)}"
-    for run in tracking.search_runs([experiment.experiment_id], old, max_results=_MOST):
+    for run in tracking.search_runs([experiment.experiment_id], f"{ours} and {old}", max_results=_MOST):
         get_artifact_repository(run.info.artifact_uri).delete_artifacts()  # type: ignore[no-untyped-call]
         tracking.delete_run(run.info.run_id)

@@ -243,7 +243,7 @@ def test_an_alarm_is_examined_by_evidently_once_a_window_and_kept_in_mlflow(watc
     import mlflow
 
     [kept] = mlflow.search_runs(experiment_names=["monitor_model"], output_format="list")
-    assert kept.data.tags["version"] == watch.live
+    assert (kept.data.tags["version"], kept.data.tags["environment"]) == (watch.live, "dev")
     assert [item.path for item in mlflow.MlflowClient().list_artifacts(kept.info.run_id, "evidently")] == [
         "evidently/drift.html"
     ]

@@ -2,20 +2,29 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from threading import Thread
 from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 from uuid import uuid4
 
 import mlflow
 import pytest
+from zenml.client import Client
 from zenml.enums import StackComponentType
 from zenml.integrations.mlflow.experiment_trackers import MLFlowExperimentTracker
 from zenml.integrations.mlflow.flavors import MLFlowExperimentTrackerConfig
 from zenml.stack import Stack
 
+from churn.monitoring.examination import Examination, Examined
+from steps.examine_model import EXPERIMENT, keep_pages
 from steps.prune import prune_runs
 
+if TYPE_CHECKING:
+    from churn.monitoring.measurement import Measurement
+
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
+ENVIRONMENTS = ("staging", "prod")
 
 
 @contextmanager
@@ -40,23 +49,34 @@ def mlflow_server() -> Iterator[tuple[str, list[str | None]]]:
     server.server_close()
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of what ZenML imports to list runs
-def test_pages_are_removed_with_the_credentials_of_the_tracker(monkeypatch: pytest.MonkeyPatch) -> None:
+def tracker(url: str, **configuration: str) -> MLFlowExperimentTracker:
+    return MLFlowExperimentTracker(
+        name="shared",
+        id=uuid4(),
+        config=MLFlowExperimentTrackerConfig(tracking_uri=url, **configuration),
+        flavor="mlflow",
+        type=StackComponentType.EXPERIMENT_TRACKER,
+        user=None,
+        created=NOW,
+        updated=NOW,
+    )
+
+
+@pytest.fixture
+def mlflow_as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Put back what a tracker changes in this process."""
     before = mlflow.get_tracking_uri()
-    for name, value in {"URI": before, "TOKEN": "", "INSECURE_TLS": "false"}.items():  # so that they are put back
+    for name, value in {"URI": before, "TOKEN": "", "INSECURE_TLS": "false"}.items():
         monkeypatch.setenv(f"MLFLOW_TRACKING_{name}", value)
+    yield
+    mlflow.set_tracking_uri(before)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of what ZenML imports to list runs
+@pytest.mark.usefixtures("mlflow_as_before")
+def test_pages_are_removed_with_the_credentials_of_the_tracker(monkeypatch: pytest.MonkeyPatch) -> None:
     with mlflow_server() as (url, shown):
-        tracker = MLFlowExperimentTracker(
-            name="shared",
-            id=uuid4(),
-            config=MLFlowExperimentTrackerConfig(tracking_uri=url, tracking_token="secret"),
-            flavor="mlflow",
-            type=StackComponentType.EXPERIMENT_TRACKER,
-            user=None,
-            created=NOW,
-            updated=NOW,
-        )
-        monkeypatch.setattr(Stack, "experiment_tracker", tracker)
+        monkeypatch.setattr(Stack, "experiment_tracker", tracker(url, tracking_token="secret"))
 
         monkeypatch.setattr("steps.prune._remove", lambda run: None)
         monkeypatch.setattr("steps.prune._old_runs", lambda before: iter([]))
@@ -65,5 +85,39 @@ def test_pages_are_removed_with_the_credentials_of_the_tracker(monkeypatch: pyte
         monkeypatch.setattr("steps.prune._old_runs", lambda before: iter([SimpleNamespace(name="old", id=uuid4())]))
         prune_runs(timedelta(days=30), NOW)
 
-    mlflow.set_tracking_uri(before)
     assert set(shown) == {"Bearer secret"}
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.usefixtures("mlflow_as_before")
+def test_an_environment_removes_no_pages_of_another_that_shares_its_mlflow(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    # Given pages of two environments, and one of before they were told apart, in one MLflow
+    monkeypatch.chdir(tmp_path)
+    shared = tracker(f"sqlite:///{tmp_path}/mlflow.db")
+    monkeypatch.setattr(Stack, "experiment_tracker", shared)
+    client, examined = Client(), Examined(Examination(), "<p>drift</p>", "")
+    components = {kind: of[0].id for kind, of in client.active_stack_model.components.items()}
+    stacks = {
+        name: client.create_stack(f"pages-{name}", components, labels={"environment": name}) for name in ENVIRONMENTS
+    }
+    for name in ENVIRONMENTS:
+        monkeypatch.setenv("ZENML_ACTIVE_STACK_ID", str(stacks[name].id))
+        keep_pages(examined, cast("Measurement", SimpleNamespace(bundle_digest="d", version=name)), "run")
+    with mlflow.start_run(run_name="version untagged", tags={"version": "untagged"}):
+        pass
+
+    # When both have grown old, and one of the two tidies up
+    monkeypatch.setattr("steps.prune._old_runs", lambda before: iter([SimpleNamespace(name="old", id=uuid4())]))
+    monkeypatch.setattr("steps.prune._remove", lambda run: None)
+    monkeypatch.setenv("ZENML_ACTIVE_STACK_ID", str(stacks["staging"].id))
+    prune_runs(timedelta(), datetime.now(UTC) + timedelta(days=1))
+
+    monkeypatch.delenv("ZENML_ACTIVE_STACK_ID")
+    for stack in stacks.values():
+        client.delete_stack(stack.id)
+
+    # Then its own are gone
+    left = mlflow.search_runs(experiment_names=[EXPERIMENT], output_format="list")
+    assert {run.data.tags["version"] for run in left} == {"prod", "untagged"}
