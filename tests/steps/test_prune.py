@@ -89,6 +89,7 @@ def test_pages_are_removed_with_the_credentials_of_the_tracker(monkeypatch: pyte
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")  # ZenML counts what its database removed already
 @pytest.mark.usefixtures("mlflow_as_before")
 def test_an_environment_removes_no_pages_of_another_that_shares_its_mlflow(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
