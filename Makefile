@@ -26,9 +26,7 @@ demo: setup .venv-serving/.ready ## Real data to models behind an API: ingest, t
 	@$(BIN)/churn demo $(if $(SOURCE),--source "$(SOURCE)") $(if $(DATA),--data "$(DATA)") $(if $(ASK),--ask)
 
 demo-clean: ## Stop what the demo started and remove what it made
-	@if [ -x $(BIN)/churn ] && [ -d .churn/zenml ]; then $(BIN)/churn serve stop; fi
-	@if [ -x $(BIN)/churn ]; then $(BIN)/churn vault stop; fi
-	@rm -rf .churn .zen
+	@if [ -x $(BIN)/churn ]; then $(BIN)/churn demo --clean; else rm -rf .churn .zen; fi
 
 test: setup .venv-serving/.ready ## Run the tests, two at a time
 	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow and not spark and not stock and not kube" $(ARGS)
@@ -60,11 +58,13 @@ test-k8s: setup ## Deploy and roll out on a real Kubernetes; needs root on Debia
 		--build-constraints requirements/spark.lock requirements/spark.lock
 	@touch $@
 
-# Serving has an environment of its own, so that nothing which trains can slip into it.
+# Serving has an environment of its own, so that nothing which trains can slip into it. Whoever comes second waits.
 .venv-serving/.ready: requirements/serving.lock | setup
-	@$(BIN)/uv --quiet venv --clear --python $(BIN)/python .venv-serving
-	@$(BIN)/uv --quiet pip sync --python .venv-serving/bin/python --require-hashes --compile-bytecode requirements/serving.lock
-	@touch $@
+	@if command -v flock >/dev/null; then exec 9<$<; flock 9; fi; \
+	if [ $@ -nt $< ]; then exit 0; fi; \
+	$(BIN)/uv --quiet venv --clear --python $(BIN)/python .venv-serving && \
+	$(BIN)/uv --quiet pip sync --python .venv-serving/bin/python --require-hashes --compile-bytecode $< && \
+	touch $@
 
 # Four libraries of tracing come as source only; what builds them is locked with the rest.
 .venv-seldon/.ready: requirements/seldon.lock | setup

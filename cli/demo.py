@@ -34,12 +34,18 @@ def demo(
         int, typer.Option(min=1, max=24 * 28, help="Hours at the end of the set that are taken one by one.")
     ] = HOURS,
     ask: Annotated[bool, typer.Option("--ask", help="Leave the approval for production to you.")] = False,
+    clean: Annotated[bool, typer.Option("--clean", help="Stop what a demo started and remove what it made.")] = False,
 ) -> None:
     """Upload a real data set, ingest it, train, serve; when a quarter more is known train again, and roll that out.
 
-    Doing it again finds everything ingested; after an interruption it goes on where it was.
+    Doing it again finds everything ingested; after an interruption it goes on where it was. One at a time in a folder.
     """
     root = project_root()
+    if clean:
+        from cli.demo_alone import clean as remove
+
+        remove(root)
+        return
     try:
         _run(load_settings("dev", root), root, source, data, hours, ask=ask)
     except KeyboardInterrupt:
@@ -75,20 +81,27 @@ class Story:
 def _run(settings: Settings, root: Path, name: str, data: Path | None, hours: int, *, ask: bool) -> None:
     from churn.log import configure_logging
     from churn.sources.registry import open_source
-    from cli.demo_models import print_models
-    from cli.demo_promotion import print_promoted
-    from cli.demo_serving import print_deployed, print_drilled
-    from cli.demo_summary import log_file, print_places, print_summary
-    from cli.demo_watch import print_watch
+    from cli.demo_alone import alone
+    from cli.demo_summary import log_file
     from cli.zen import prepare_zenml
 
     if data and name != "mapped":
         os.environ["CHURN_DATA"] = str(data.resolve())
     source = open_source(name, data if name == "mapped" else None)
-    unshown = ["alert", "rolled_back"] if ask else ["alert", "rolled_back", "approval_needed"]
-    configure_logging(json=False, level="warning", file=log_file(root), unshown=unshown)
-    prepare_zenml(root, verbosity="CRITICAL")
-    story = _tell(settings, root, source, hours, ask=ask)
+    with alone(root):
+        unshown = ["alert", "rolled_back"] if ask else ["alert", "rolled_back", "approval_needed"]
+        configure_logging(json=False, level="warning", file=log_file(root), unshown=unshown)
+        prepare_zenml(root, verbosity="CRITICAL")
+        _show(settings, root, name, _tell(settings, root, source, hours, ask=ask))
+
+
+def _show(settings: Settings, root: Path, name: str, story: Story) -> None:
+    from cli.demo_models import print_models
+    from cli.demo_promotion import print_promoted
+    from cli.demo_serving import print_deployed, print_drilled
+    from cli.demo_summary import print_places, print_summary
+    from cli.demo_watch import print_watch
+
     print_summary(settings, root, source=name, rows=story.rows, reports=story.reports)
     print_models(story.models)
     for reason in story.why_again:

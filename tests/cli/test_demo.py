@@ -32,8 +32,6 @@ from cli.demo_summary import _alerts, _command
 from cli.main import app
 from cli.zen import alone_with_store, zenml_home
 from tests.world import START, make_event, world_in
-from vault.datakey import EMBEDDED_STATE
-from vault.server import stop_server
 
 pytestmark = pytest.mark.timeout(900)  # a whole demo, training included, is in a fixture
 
@@ -153,8 +151,8 @@ def demo(project_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     yield Demo(root, command, environment, done.stdout, done.stderr)
-    subprocess.run([*command[:3], "serve", "stop"], cwd=root, env=environment, capture_output=True, check=True)
-    stop_server(root / EMBEDDED_STATE)
+    subprocess.run([*command[:3], "demo", "--clean"], cwd=root, env=environment, capture_output=True, check=True)
+    assert sorted(path.name for path in root.iterdir()) == ["configs"]
 
 
 def test_on_a_pipe_the_demo_says_a_line_for_each_stage_and_the_log_the_rest(demo: Demo) -> None:
