@@ -23,7 +23,7 @@ log = get_logger(__name__)
 HOURLY = ("ingest_activity", "monitor_model")
 """Pipelines whose reports are about an hour; those of training, promotion and rollouts are evidence, and stay."""
 _MOST = 200
-"""Runs that one upkeep removes: four days of them."""
+"""Runs with an end that one upkeep removes, four days of them; and as many without."""
 _ARTIFACTS = 10
 """More than one of these runs makes."""
 LEFT = "made-by-a-removed-run"
