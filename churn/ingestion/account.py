@@ -82,7 +82,7 @@ def _check_lines(pieces: Mapping[int, Piece], cut: Deduplicated, rejects: pl.Dat
 
 
 def _rows_by_object(frame: pl.DataFrame) -> dict[int, int]:
-    return dict(frame.group_by(OBJECT).len().iter_rows())
+    return dict(frame[OBJECT].value_counts().iter_rows())
 
 
 def _reasons_by_object(rejects: pl.DataFrame) -> dict[int, dict[str, int]]:

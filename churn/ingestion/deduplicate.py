@@ -14,6 +14,7 @@ import polars as pl
 
 from churn.contracts import Contract
 from churn.contracts.model import ATTRIBUTES
+from churn.errors import AccountingError
 
 _ROW = "__row"
 _HASH = "__hash"
@@ -76,14 +77,18 @@ def deduplicate(
     Args:
         frame: validated rows with tokens and keys, in the order in which they count as first.
         contract: names of key, date partition and content columns.
-        stored: gives the lake's rows, for the columns and dates asked for.
+        stored: gives the lake's rows, for the columns and dates asked for, each time in the same order.
         sound: mask of the rows that count, if not all do; the others are in no part.
+
+    Raises:
+        AccountingError: the lake's rows came in another order, so that some could not be found again.
     """
     key, day = contract.key, contract.partition
-    identity = (pl.col(key).hash() ^ pl.col(day).hash()).alias(_HASH)
+    identity = _identity(contract)
     hashes = frame.select(identity).to_series()
-    counted, days = (hashes, frame[day]) if sound is None else (hashes.filter(sound), frame[day].filter(sound))
-    known = stored([key, day], days.unique().to_list()).select(identity).collect(engine="streaming").to_series()
+    counted, dates = (hashes, frame[day]) if sound is None else (hashes.filter(sound), frame[day].filter(sound))
+    days = dates.unique().to_list()
+    known = stored([key, day], days).select(identity).collect(engine="streaming").to_series()
     twice = _repeated(pl.concat([counted, known]))
     if twice.is_empty():
         nothing = frame.clear()
@@ -91,9 +96,13 @@ def deduplicate(
     repeated = hashes.is_in(twice.implode())
     rows = (repeated if sound is None else repeated & sound).arg_true()
     doubtful = frame[rows].with_columns(hashes.gather(rows), rows.alias(_ROW))
-    in_lake = known.filter(known.is_in(twice.implode()))
-    kept = _stored(doubtful.filter(pl.col(_HASH).is_in(in_lake.implode())), contract, stored)
-    return _resolve(frame, doubtful, kept, contract, sound)
+    in_lake = _stored(known, twice, contract, lambda columns: stored(columns, days))
+    return _resolve(frame, doubtful, in_lake, contract, sound)
+
+
+def _identity(contract: Contract) -> pl.Expr:
+    """Return the hash that tells rows apart, as good as always."""
+    return (pl.col(contract.key).hash() ^ pl.col(contract.partition).hash()).alias(_HASH)
 
 
 def _repeated(hashes: pl.Series) -> pl.Series:
@@ -103,23 +112,36 @@ def _repeated(hashes: pl.Series) -> pl.Series:
 
 
 def _stored(
-    doubtful: pl.DataFrame,
-    contract: Contract,
-    stored: Callable[[Collection[str], Collection[date]], pl.LazyFrame],
+    known: pl.Series, wanted: pl.Series, contract: Contract, stored: Callable[[Collection[str]], pl.LazyFrame]
 ) -> pl.DataFrame:
-    """Return the lake's rows with the keys of doubtful ones; where there are none, nothing is read."""
-    key, day = contract.key, contract.partition
-    columns = [*contract.columns, ATTRIBUTES, day]
-    if doubtful.is_empty():
-        return doubtful.select(columns)
-    keys = doubtful.select(key, day).unique()
-    return (
-        stored(columns, keys[day].unique().to_list())
-        .filter(pl.col(key).is_in(keys[key].implode()))
-        .join(keys.lazy(), on=[key, day], how="semi")
+    """Return the lake's rows that have a wanted hash; where there are none, nothing is read.
+
+    Only what lies from the first of them to the last is read: rows that come twice mostly came an hour ago.
+
+    Args:
+        known: the hashes of all rows, in their order.
+        wanted: some hashes.
+        contract: names of key, date partition and content columns.
+        stored: gives some columns of all rows.
+    """
+    columns = [*contract.columns, ATTRIBUTES, contract.partition]
+    places = known.is_in(wanted.implode()).arg_true()
+    if places.is_empty():
+        return pl.DataFrame(schema={name: contract.schema[name] for name in columns})
+    first, last = places[0], places[-1]
+    found = (
+        stored(columns)
+        .slice(first, last - first + 1)
+        .filter(_identity(contract).is_in(wanted.implode()))
         .with_columns(pl.col(name).fill_null(default) for name, default in _defaults(contract).items())
         .collect(engine="streaming")
     )
+    if found.height != places.len():
+        raise AccountingError(
+            f"{contract.stream}: {places.len()} rows were to be found again in the lake, {found.height} were; nothing "
+            "was committed, please report this"
+        )
+    return found
 
 
 def _resolve(

@@ -34,6 +34,12 @@ class Block:
         """Tell whether `text` occurs anywhere; a line feed always may."""
         return text.encode() in self.data
 
+    def holds_pair(self, pair: str) -> bool:
+        """Tell the same of two characters that are both common, where a search would stop at every first one."""
+        first, second = pair.encode()
+        codes = np.frombuffer(self.data, np.uint8)
+        return bool(((codes[:-1] == first) & (codes[1:] == second)).any())
+
     def is_printable(self) -> bool:
         """Tell whether every value is printable ASCII, without spaces and not empty."""
         codes = np.frombuffer(self.data, np.uint8)

@@ -44,7 +44,7 @@ def _is_plain(block: Block, field: ContractField) -> bool:
         return False
     if field.personal == "no":
         return not block.holds("@")
-    return field.personal == "token" or not (block.holds(".") and block.holds(".0"))
+    return field.personal == "token" or not block.holds_pair(".0")
 
 
 def _clean(raw: pl.Series, field: ContractField) -> Cast:

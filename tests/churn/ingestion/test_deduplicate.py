@@ -3,10 +3,12 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import polars as pl
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from churn.contracts import load_contract
+from churn.errors import AccountingError
 from churn.ingestion.deduplicate import Deduplicated, deduplicate, derive_keys
 
 ACTIVITY = load_contract("activity")
@@ -140,8 +142,16 @@ def test_rows_in_full_are_read_only_for_keys_the_lake_may_hold() -> None:
     # when it is cut with the lake, and its first two rows without
     cut = deduplicate(batch, ACTIVITY, read)
     deduplicate(batch.head(2), ACTIVITY, read)
-    # then all keys of both days are read, content of the second day alone, and without need of the lake none
+    # then keys are read of the days at hand, content once, and without need of the lake none
     assert (ids(cut.fresh), ids(cut.duplicates)) == (["a"], ["a", "b"])
     everything = len(ACTIVITY.columns) + 2
     days = [date(2026, 3, 1), date(2026, 3, 2)]
-    assert asked == [(2, days), (everything, days[1:]), (2, days[:1])]
+    assert asked == [(2, days), (everything, days), (2, days[:1])]
+
+
+def test_a_lake_that_gives_its_rows_in_another_order_is_not_taken_to_lack_them() -> None:
+    lake = frame({"event_id": "a"}, {"event_id": "b"}, {"event_id": "c"})
+    reads = iter([lake, lake.reverse()])
+
+    with pytest.raises(AccountingError, match="1 rows were to be found again in the lake, 0 were"):
+        deduplicate(frame({"event_id": "a"}), ACTIVITY, lambda columns, dates: next(reads).lazy().select(columns))
