@@ -33,10 +33,12 @@ class KnownTokens:
         hashes = self._hash(values)
         slots = self._home(hashes)
         self._walk(slots, hashes, np.flatnonzero(self._passed(slots, hashes)))
-        while (others := self._of_others(values, slots)).size:
+        rows = pl.Series(self._rows.take(slots))
+        while (others := self._of_others(values, rows)).size:
             slots[others] = self._next(slots[others])
             self._walk(slots, hashes, others)
-        return self._tokens.gather(self._rows[slots])
+            rows = pl.Series(self._rows.take(slots))
+        return self._tokens.gather(rows)
 
     def add(self, raw: pl.Series, tokens: pl.Series) -> None:
         """Remember values that are not known yet, each once, with their tokens."""
@@ -71,14 +73,13 @@ class KnownTokens:
             slots[moving] = self._next(slots[moving])
 
     def _passed(self, slots: NDArray[np.intp], hashes: NDArray[np.uint64]) -> NDArray[np.bool_]:
-        held = self._hashes[slots]
+        held = self._hashes.take(slots)
         return np.not_equal(held, hashes) & np.not_equal(held, _NOBODY)
 
-    def _of_others(self, values: pl.Series, slots: NDArray[np.intp]) -> NDArray[np.intp]:
-        """Return the positions whose slot holds another value than theirs."""
-        rows = self._rows[slots]
-        differs = self._raw.gather(rows).ne_missing(values).to_numpy()
-        return np.flatnonzero(differs & (rows != _NOBODY))
+    def _of_others(self, values: pl.Series, rows: pl.Series) -> NDArray[np.intp]:
+        """Return the positions whose row holds another value than theirs."""
+        differs = self._raw.gather(rows).ne_missing(values) & (rows != _NOBODY)
+        return differs.arg_true().to_numpy().astype(np.intp)
 
     def _hash(self, values: pl.Series) -> NDArray[np.uint64]:
         hashes: NDArray[np.uint64] = values.hash(self._seed).to_numpy()
