@@ -14,11 +14,13 @@ for module in pkgutil.iter_modules(seldon.serving.__path__, "seldon.serving."):
 def test_what_the_image_holds_is_all_that_the_server_imports(
     interpreter: Path, project_root: Path, tmp_path: Path
 ) -> None:
-    # Given the files that the Dockerfile copies, and no others
+    # Given the files that the builder is sent and the Dockerfile copies, and no others
+    sent = {line[1:] for line in (project_root / ".dockerignore").read_text().splitlines() if line.startswith("!")}
     steps = (project_root / "deploy" / "serving" / "Dockerfile").read_text().replace("\\\n", " ").splitlines()
     for words in (step.split()[1:] for step in steps if step.startswith("COPY ")):
         *sources, target = words
         for source in sources:
+            assert source in sent
             origin, place = project_root / source, tmp_path / target
             if origin.is_dir():
                 shutil.copytree(origin, place)
