@@ -6,6 +6,7 @@ import urllib.request
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 
 import fsspec
 import pytest
@@ -159,21 +160,36 @@ def test_what_a_rollout_that_died_has_left_is_cleared_away(world: World) -> None
 
 
 def test_customers_are_answered_by_their_tokens_from_the_store(world: World, tmp_path: Path) -> None:
-    bundle, url = world.bundles[0], f"s3://{world.store.bucket}/{world.namespace}/serving/customers"
+    bundle, url = world.bundles[1], f"s3://{world.store.bucket}/{world.namespace}/serving/customers"
     rows = customers(bundle)
     made = publish(tmp_path, bundle, rows)
     name = stored_as(made.cutoff, made.version, made.digest, datetime.now(UTC)).name
     fsspec.filesystem("s3").pipe_file(f"{url}/{name}", made.path.read_bytes())
 
     deployment = world.deployment(customers=("--customers", url))
-    assert deployment.apply(world.desired(world.server(0)), timeout=60).ready
+    assert deployment.apply(world.desired(world.server(1)), timeout=60).ready
 
     body = json.dumps(asked(rows["customer_id"][0])).encode()
     question = urllib.request.Request(
         f"{deployment.gateway_url()}/api/v1.0/predictions", body, {"content-type": "application/json"}
     )
-    with urllib.request.urlopen(question, timeout=5) as answer:
-        assert json.load(answer)["meta"]["tags"]["snapshot"]["digest"] == made.digest
+    deadline = time.monotonic() + 20
+    while (digest := answered_from(question)) is None:  # the pod of before goes a moment later
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    assert digest == made.digest
+
+
+def answered_from(question: urllib.request.Request) -> str | None:
+    """Return the digest of the customer snapshot; none from a server that knows no customers."""
+    try:
+        with urllib.request.urlopen(question, timeout=5) as answer:
+            digest: str = json.load(answer)["meta"]["tags"]["snapshot"]["digest"]
+            return digest
+    except HTTPError as error:
+        if json.load(error)["status"]["reason"] != "NO_CUSTOMERS":
+            raise
+        return None
 
 
 def test_stopped_it_is_gone_and_remembers_what_served_last(world: World) -> None:
