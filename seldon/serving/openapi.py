@@ -11,21 +11,16 @@ if TYPE_CHECKING:
 
 Schema = dict[str, Any]
 
-_TOKEN: Schema = {
-    "name": "x-customer-id",
-    "in": "header",
-    "required": False,
-    "description": "token of the customer the request is about",
-    "schema": {"type": "string", "pattern": "^cus_[0-9a-f]{32}$"},
-}
-_REQUEST_ID: Schema = {
-    "name": "x-request-id",
-    "in": "header",
-    "required": False,
-    "description": "names the request in the prediction log; made when absent",
-    "schema": {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,128}$"},
-}
-_PUID: Schema = {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,128}$"}
+
+def _header(name: str, description: str, pattern: str) -> Schema:
+    schema = {"type": "string", "pattern": pattern}
+    return {"name": name, "in": "header", "required": False, "description": description, "schema": schema}
+
+
+_ID = "^[A-Za-z0-9._:-]{1,128}$"
+_TOKEN = _header("x-customer-id", "token of the customer the request is about", "^cus_[0-9a-f]{32}$")
+_REQUEST_ID = _header("x-request-id", "names the request in the prediction log; made when absent", _ID)
+_PUID: Schema = {"type": "string", "pattern": _ID}
 _META: Schema = {"type": "object", "properties": {"puid": _PUID}}
 _SNAPSHOT: Schema = {
     "type": "object",
