@@ -180,12 +180,23 @@ class Registry:
                 return version
             tracked = _tracked_number(self.version(version))
         target = self._target(alias)
-        with _answering("MLflow"):
-            if tracked is None and target is not None:
-                self._mlflow.delete_registered_model_alias(self.model, alias)
-            elif tracked is not None and tracked != target:
-                self._mlflow.set_registered_model_alias(self.model, alias, tracked)
+        while target != tracked:
+            try:
+                self._move(alias, tracked)
+                break
+            except RegistryAway:
+                # MLflow refuses one of two processes that give a new alias in the same moment: look at what it has now.
+                before, target = target, self._target(alias)
+                if target == before:
+                    raise
         return None
+
+    def _move(self, alias: str, tracked: str | None) -> None:
+        with _answering("MLflow"):
+            if tracked is None:
+                self._mlflow.delete_registered_model_alias(self.model, alias)
+            else:
+                self._mlflow.set_registered_model_alias(self.model, alias, tracked)
 
     def _target(self, alias: str) -> str | None:
         from mlflow.exceptions import MlflowException

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event
+from sqlalchemy.orm import Session
 from zenml import log_metadata
 from zenml.client import Client
 from zenml.metadata.metadata_types import MetadataType
 
-from churn.ledger.agreement import disagreements
+from churn.ledger.agreement import ALIASES, disagreements
 from churn.ledger.changes import agree, settle
 from churn.ledger.entry import Draft
 from churn.ledger.standing import Standing, standing
@@ -132,3 +134,29 @@ def test_of_two_promotions_at_once_one_wins_and_the_other_is_told(promoters: Pro
     assert f"it holds version {winner}, not no version" in told
     assert "run the promotion again" in told
     repaired()
+
+
+def test_an_alias_that_another_process_gives_in_the_same_moment(promoters: Promoters) -> None:
+    from mlflow import MlflowClient
+    from mlflow.store.model_registry.dbmodels.models import SqlRegisteredModelAlias
+
+    (version,) = register(1)
+    registry = active_registry()
+    raced: list[str] = []
+
+    def another_is_faster(session: Session, *_: object) -> None:
+        # MLflow has looked whether the alias is there, and is about to add it.
+        for alias in session.new:
+            if isinstance(alias, SqlRegisteredModelAlias) and not raced:
+                raced.append(str(alias.version))
+                MlflowClient().set_registered_model_alias(registry.model, alias.alias, str(alias.version))
+
+    event.listen(Session, "before_flush", another_is_faster)
+    try:
+        gone = registry.follow(now().model_copy(update={"stages": {version: "staging"}}))
+    finally:
+        event.remove(Session, "before_flush", another_is_faster)
+
+    assert raced
+    assert gone == set()
+    assert registry.observe(active_ledger()).aliases == {ALIASES["staging"]: version}
