@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -19,9 +20,9 @@ if TYPE_CHECKING:
     from cli.demo_promotion import Promoted
     from cli.demo_serving import Deployed, Drilled
     from cli.demo_traffic import Traffic
-    from cli.demo_watch import Watch
+    from cli.demo_watch import Look, Scored
 
-HOURS = 48
+HOURS = 36
 """Hours at the end of the set that are uploaded and ingested one by one, as in daily use."""
 
 
@@ -36,7 +37,7 @@ def demo(
     ask: Annotated[bool, typer.Option("--ask", help="Leave the approval for production to you.")] = False,
     clean: Annotated[bool, typer.Option("--clean", help="Stop what a demo started and remove what it made.")] = False,
 ) -> None:
-    """Upload a real data set, ingest it, train, serve; when a quarter more is known train again, and roll that out.
+    """Upload a real data set, ingest it, train, serve; live a quarter on, see the drift, train again, roll that out.
 
     Doing it again finds everything ingested; after an interruption it goes on where it was. One at a time in a folder.
     """
@@ -60,22 +61,24 @@ class Story:
     Attributes:
         rows: of the source.
         reports: of the ingestion runs it made.
+        look: what the monitoring said of the model in production before the newest training; none where there was none.
         models: the newest comparison.
         promoted: how far the best of them came.
         deployed: how it took over; none where it went no further than its promotion.
         why_again: reasons for the second training; empty where there was none.
         drilled: how the canary that failed on purpose ended; none where nothing is in production.
-        watch: scores and monitoring of what is in production.
+        scored: every customer's score by what is in production.
     """
 
     rows: int
     reports: "list[IngestReport]"
+    look: "Look | None"
     models: "Models"
     promoted: "Promoted"
     deployed: "Deployed | None"
     why_again: tuple[str, ...]
     drilled: "Drilled | None"
-    watch: "Watch | None"
+    scored: "Scored | None"
 
 
 def _run(settings: Settings, root: Path, name: str, data: Path | None, hours: int, *, ask: bool) -> None:
@@ -100,33 +103,37 @@ def _show(settings: Settings, root: Path, name: str, story: Story) -> None:
     from cli.demo_promotion import print_promoted
     from cli.demo_serving import print_deployed, print_drilled
     from cli.demo_summary import print_places, print_summary
-    from cli.demo_watch import print_watch
+    from cli.demo_watch import print_look, print_scored
 
     print_summary(settings, root, source=name, rows=story.rows, reports=story.reports)
+    if story.look is not None:
+        print_look(story.look, typer.echo)
     print_models(story.models)
     for reason in story.why_again:
-        typer.echo(f"trained a second time: {reason}")
+        typer.echo(f"trained a second time: {shorten(reason, 110, placeholder=' …')}")
     print_promoted(story.promoted, typer.echo)
     if story.deployed is not None:
         print_deployed(story.deployed, typer.echo)
     if story.drilled is not None:
         print_drilled(story.drilled, typer.echo)
-    if story.watch is not None:
-        print_watch(story.watch, typer.echo)
-    cards = story.models.cards
-    print_places(settings, root, cards, story.promoted, story.deployed, story.drilled, story.watch)
+    if story.scored is not None:
+        print_scored(story.scored, typer.echo)
+    print_places(settings, root, story)
 
 
 def _tell(settings: Settings, root: Path, source: "Source", hours: int, *, ask: bool) -> Story:
     """Two models in a row, the second when one more label window is known, or as much as the set has to spare."""
     from cli.demo_data import Uploads, extent, open_vault, prepare_stack
     from cli.demo_models import reasons_to_train
+    from cli.demo_past import customers_ask, live_through
     from cli.demo_serving import take_a_failing_canary_back
     from cli.demo_stages import shown_stages
-    from cli.demo_watch import score_and_watch
+    from cli.demo_watch import look, score
     from cli.zen import alone_with_store
+    from stacks.environment import project_clock
 
-    uploads = Uploads(settings, root, source)
+    uploads, clock = Uploads(settings, root, source), project_clock()
+    asking = None
     with shown_stages() as stages:
         with stages.stage("ZenML: store, repository and stack dev"), alone_with_store(root):
             prepare_stack(root)
@@ -138,30 +145,38 @@ def _tell(settings: Settings, root: Path, source: "Source", hours: int, *, ask: 
         begins = first < last and not uploads.taken_beyond(first)
         if begins:
             with stages.stage(f"the past until {first:%Y-%m-%d}: upload, ingest at once"):
+                clock.begin(first)
                 uploads.by_day(first)
                 uploads.ingest(first)
     if begins:
         _bring_to_production(settings, "from the past", ask=ask)
     with shown_stages() as stages:
         with stages.stage(f"what came later, until {last:%Y-%m-%d %H:%M}: upload, ingest at once"):
+            clock.forward_to(last)
             uploads.by_day(last)
             uploads.ingest(last)
+        if clock.behind():
+            with stages.stage(f"every customer scored as of {last:%Y-%m-%d}, for those who ask"):
+                asking = customers_ask()
         with stages.stage(f"the last {hours} hours, one by one", hours) as advance:
             uploads.by_hour(known.end)
             uploads.break_a_till(known.end - HOUR)
-            for closing in (last + number * HOUR for number in range(1, hours + 1)):
-                uploads.ingest(closing)
+            for hour in (last + number * HOUR for number in range(hours)):
+                live_through(hour, uploads, asking, clock)
                 advance()
+        with stages.stage("a look at the model in production"):
+            seen = look()
     why_again = reasons_to_train(settings)
+    clock.catch_up()
     models, promoted, deployed, traffic = _bring_to_production(settings, "from all there is", ask=ask)
-    drilled = watch = None
+    drilled = scored = None
     if traffic is not None:
         with shown_stages() as stages:
             with stages.stage("a canary that fails on purpose, for real customers"):
                 drilled = take_a_failing_canary_back(traffic)
-            with stages.stage("every customer scored, and a look at the model in production"):
-                watch = score_and_watch()
-    return Story(known.rows, uploads.reports, models, promoted, deployed, why_again, drilled, watch)
+            with stages.stage("every customer scored"):
+                scored = score()
+    return Story(known.rows, uploads.reports, seen, models, promoted, deployed, why_again, drilled, scored)
 
 
 def _bring_to_production(

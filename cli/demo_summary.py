@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     import polars as pl
 
     from churn.ingestion.report import IngestReport
+    from cli.demo import Story
     from cli.demo_promotion import Promoted
-    from cli.demo_serving import Deployed, Drilled
-    from cli.demo_watch import Watch
+    from cli.demo_serving import Drilled
+    from cli.demo_watch import Scored
 
 
 def log_file(root: Path) -> Path:
@@ -45,11 +46,13 @@ def print_summary(settings: Settings, root: Path, *, source: str, rows: int, rep
     Raises:
         AccountingError: rows are missing or were counted twice.
     """
+    import polars as pl
+
     from churn.ingestion.journal import totals
     from churn.lake.snapshot import take_snapshot
 
-    counts = totals(settings.lake.url)
-    new = sum(report.counts.read for report in reports)
+    counts = totals(settings.lake.url).filter(pl.col("stream") != "predictions")
+    new = sum(one.counts.read for report in reports for one in report.streams if one.stream != "predictions")
     typer.echo()
     print_totals(f"{source}: {rows:,} rows uploaded, {len(BROKEN)} of a broken till; {new:,} ingested just now", counts)
     _check(counts, rows)
@@ -60,30 +63,10 @@ def print_summary(settings: Settings, root: Path, *, source: str, rows: int, rep
         typer.echo(line)
 
 
-def print_places(
-    settings: Settings,
-    root: Path,
-    cards: Mapping[str, Path],
-    promoted: "Promoted",
-    deployed: "Deployed | None",
-    served: "Drilled | None",
-    watch: "Watch | None",
-) -> None:
-    """Print where everything is and what can be done next.
-
-    Args:
-        settings: where the lake is.
-        root: the project.
-        cards: the model card of each candidate.
-        promoted: the best version and the pages of its evidence.
-        deployed: how it took over, if it did.
-        served: where the API answers, if it does.
-        watch: scores and monitoring, if there are any.
-    """
-    places = _places(settings, root, cards, promoted)
-    if deployed is not None and deployed.page is not None:
-        places["rollout page"] = _short(deployed.page)
-    places |= _watched(watch) | _api(served, watch)
+def print_places(settings: Settings, root: Path, story: "Story") -> None:
+    """Print where everything is and what can be done next."""
+    places = _places(settings, root, story.models.cards, story.promoted) | _pages(story)
+    places |= _api(story.drilled, story.scored)
     width = max(map(len, places))
     typer.echo()
     for label, where in places.items():
@@ -132,19 +115,22 @@ def _places(settings: Settings, root: Path, cards: Mapping[str, Path], promoted:
     }
 
 
-def _watched(watch: "Watch | None") -> dict[str, str]:
-    if watch is None:
-        return {}
-    pages = {f"{title} page": _short(page) for title, page in watch.pages.items()}
-    return {**pages, "contact list": _short(Path(watch.scores.contacts.csv))}
+def _pages(story: "Story") -> dict[str, str]:
+    pages = {
+        "monitoring page": story.look.page if story.look else None,
+        "rollout page": story.deployed.page if story.deployed else None,
+        "whom to contact page": story.scored.page if story.scored else None,
+        "contact list": Path(story.scored.scores.contacts.csv) if story.scored else None,
+    }
+    return {label: _short(page) for label, page in pages.items() if page is not None}
 
 
-def _api(served: "Drilled | None", watch: "Watch | None") -> dict[str, str]:
+def _api(served: "Drilled | None", scored: "Scored | None") -> dict[str, str]:
     """Say where the API is and how all this ends."""
     stop = f"{_command('churn')} vault stop"
     if served is None:
         return {"stop": f"{stop} (all else ends by itself); make demo-clean removes everything"}
-    customers = [top.customer for top in watch.scores.top[:1]] if watch else []
+    customers = [top.customer for top in scored.scores.top[:1]] if scored else []
     asked = json.dumps({"jsonData": {"customers": customers}})
     return {
         "prediction API": f"{served.url}/docs",

@@ -1,13 +1,13 @@
 """Options and arguments that several commands share."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated
 
 import typer
 
 from churn.hours import parse_moment
 from churn.settings import Environment, Settings, load_settings
-from stacks.environment import project_root
+from stacks.environment import project_clock, project_root
 
 EnvironmentOption = Annotated[
     Environment,
@@ -30,5 +30,5 @@ def moment(text: str) -> datetime:
 
 
 def utc_now() -> datetime:
-    """The machine's clock."""
-    return datetime.now(UTC)
+    """The project's clock."""
+    return project_clock().now()

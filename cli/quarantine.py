@@ -66,7 +66,7 @@ def replay(
     from vault.datakey import key_source
 
     settings = settings_of(environment)
-    ingestion = Ingestion(settings, key_source(settings.vault, project_root()))
+    ingestion = Ingestion(settings, key_source(settings.vault, project_root()), clock=utc_now)
     before = open_rows(settings.lake.url)
     report = ingestion.replay_quarantine(
         now=utc_now(), run_id=f"replay-{uuid4()}", reason=reason, source_file=source_file

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from churn.clock import ProjectClock
 from churn.settings import Settings, load_settings
 from stacks.spec import StackError
 
@@ -31,6 +32,11 @@ def customers_folder() -> Path:
     return project_root() / ".churn" / active_environment() / "serving" / "customers"
 
 
+def project_clock() -> ProjectClock:
+    """Return the clock that dates what the project decides and predicts."""
+    return ProjectClock(project_root() / ".churn" / "clock")
+
+
 def active_environment() -> str:
     """Return the label `environment` of the active stack; call it inside steps, never at composition time.
 
@@ -52,7 +58,7 @@ def active_environment() -> str:
     if not environment:
         raise StackError(
             f"the active stack {stack.name} has no label `environment`, so no settings can be chosen; "
-            "register and activate one that has: churn stack register dev"
+            "register one that has, and activate it: churn stack register dev; zenml stack set dev"
         )
     return str(environment)
 

@@ -15,7 +15,7 @@ from seldon.gateway.settings import GatewaySettings
 from seldon.gateway.state import Server
 from stacks.customers_store import customers_options
 from stacks.deployer import SeldonDeployer
-from stacks.environment import active_environment, active_settings, customers_folder, project_root
+from stacks.environment import active_environment, active_settings, customers_folder, project_clock, project_root
 
 if TYPE_CHECKING:
     from churn.bundle.bundle import Bundle
@@ -55,6 +55,8 @@ class LocalDeployer(SeldonDeployer):
                 server_options=(
                     "--log-seconds",
                     str(self.config.log_seconds),
+                    "--clock",
+                    str(project_clock().file),
                     *customers_options(str(customers_folder()), settings.scoring),
                 ),
             ),

@@ -1,6 +1,5 @@
 """From the lake to a version of the feature table."""
 
-from datetime import UTC, datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -14,7 +13,7 @@ from churn.features.tables import ACTIVITY
 from churn.ingestion.alert import FailureKind
 from churn.lake.snapshot import DataSnapshot, take_snapshot
 from materializers.feature_set import FeatureSetMaterializer
-from stacks.environment import active_settings, dbt_project, work_folder
+from stacks.environment import active_settings, dbt_project, project_clock, work_folder
 from steps.guard import failing_closed
 
 
@@ -37,7 +36,7 @@ def build_features(
             lake_url=settings.lake.url,
             dbt_dir=dbt_project(),
             work_dir=work_folder(),
-            clock=lambda: datetime.now(UTC),
+            clock=project_clock().now,
         )
     log_metadata({"digest": features.digest, "version": features.features.version, **features.rows})
     return features

@@ -1,7 +1,6 @@
 """From a verdict, and a person's answer where one is asked for, to a change of stage or to leave for a rollout."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Annotated
 
 from zenml import get_step_context, log_metadata, step
@@ -13,6 +12,7 @@ from churn.ledger.errors import DecisionRefused
 from churn.ledger.standing import standing
 from churn.promotion.request import PromotionRequest
 from churn.promotion.rules import require_still_true
+from stacks.environment import project_clock
 from steps.approval import EXPIRED, answer_to, expire
 from steps.guard import failing_closed
 from steps.registry import active_ledger, active_registry
@@ -58,7 +58,7 @@ def _carried_out(request: PromotionRequest) -> str:
         lambda entries, now: require_still_true(request, entries, now),
     )
     registry.note(promoted)
-    log_metadata({"ledger_entry": promoted.sequence, "changed_at": datetime.now(UTC).isoformat(timespec="seconds")})
+    log_metadata({"ledger_entry": promoted.sequence, "changed_at": project_clock().now().isoformat(timespec="seconds")})
     return promoted.decision
 
 

@@ -80,7 +80,7 @@ def _examined(found: Measurement, live: Live, run: str) -> Examined:
     examined = examine(
         Sides(pl.concat(customers), reference),
         _answered(found, live),
-        manifest.catalogue,
+        [feature for feature in manifest.catalogue if found.importance[feature.name] > 0],
         at=found.at,
         window_end=found.windows[-1].end,
         settings=settings.monitoring.examination,

@@ -22,7 +22,7 @@ from churn.promotion.rules import decided_before, incumbent_of, require_promotab
 from churn.promotion.stage import Target
 from materializers.request import RequestMaterializer
 from materializers.verdict import JudgementMaterializer
-from stacks.environment import active_settings
+from stacks.environment import active_settings, project_clock
 from steps.guard import failing_closed
 from steps.in_production import bundle_of
 from steps.registry import Registry, active_ledger, active_registry
@@ -51,7 +51,7 @@ def judge_promotion(
     run = get_step_context().pipeline_run
     with failing_closed(f"{run.name} judge_promotion", "promotion_failed"):
         target = _target(to_stage)
-        settings, now = active_settings(), datetime.now(UTC)
+        settings, now = active_settings(), project_clock().now()
         entries = active_ledger().entries()
         stands, registry = standing(entries), active_registry()
         require_promotable(stands, version, target)
@@ -82,7 +82,8 @@ def judge_promotion(
             run=str(run.id),
             attempt=attempt,
             asks=ask or target in settings.promotion.ask_before,
-            expires_at=now + timedelta(hours=settings.promotion.approval_hours),
+            # Like the answer, which ZenML dates, and not by the project's clock.
+            expires_at=datetime.now(UTC) + timedelta(hours=settings.promotion.approval_hours),
         )
         card = HTMLString((bundle.path / CARD).read_text(encoding="utf-8"))
     log_metadata({"decision": verdict.decision, "evidence_digest": verdict.evidence_digest})

@@ -1,6 +1,5 @@
 """The light look at the live model, each hour."""
 
-from datetime import UTC, datetime
 from typing import Annotated
 
 from zenml import get_step_context, log_metadata, step
@@ -9,7 +8,7 @@ from churn.hours import parse_moment
 from churn.monitoring.measurement import Measurement, measure
 from churn.monitoring.record import known_before
 from materializers.monitor import MeasurementMaterializer
-from stacks.environment import active_settings
+from stacks.environment import active_settings, project_clock
 from steps.guard import failing_closed
 from steps.live_model import live_model
 
@@ -26,7 +25,7 @@ def measure_model(at: str | None = None) -> Annotated[Measurement, "measurement"
     """
     run = get_step_context().pipeline_run
     with failing_closed(f"{run.name} measure_model", "monitoring_failed"):
-        moment = parse_moment(at) if at else datetime.now(UTC)
+        moment = parse_moment(at) if at else project_clock().now()
         settings, live = active_settings(), live_model(moment)
         known = known_before(
             settings.lake.url,

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Annotated
 
 from zenml import get_step_context, log_metadata, step
@@ -20,7 +19,7 @@ from churn.lake.pins import pin, unpin
 from churn.lake.snapshot import DataSnapshot
 from churn.training.trained import RegisteredModel, RegisteredModels, TrainedModel, TrainedModels, figures
 from materializers.registered_models import RegisteredModelsMaterializer
-from stacks.environment import active_settings
+from stacks.environment import active_settings, project_clock
 from steps.all_or_nothing import Undo, all_or_nothing
 from steps.guard import failing_closed
 from steps.held_back import held_back
@@ -101,8 +100,8 @@ def _registered(model: TrainedModel, bundle: Bundle, place: _Place, undo: Undo) 
     version = client.create_model_version(name, tags=[model.candidate, run_tag(place.run)])
     undo(f"version {version.number} of {name} in ZenML", lambda: client.delete_model_version(version.id))
     holder = pin_holder(name, str(version.number))
-    undo(f"the pins of {holder}", lambda: unpin(place.lake_url, holder, datetime.now(UTC)))
-    pin(place.lake_url, _tables(bundle.manifest.lineage), holder, datetime.now(UTC))
+    undo(f"the pins of {holder}", lambda: unpin(place.lake_url, holder, project_clock().now()))
+    pin(place.lake_url, _tables(bundle.manifest.lineage), holder, project_clock().now())
     link_artifact_version_to_model_version(artifact_version=artifact, model_version=version)
     log_metadata(
         metadata={**_facts(bundle, model, str(tracked.version)), LEDGER_URI_KEY: place.ledger_uri},

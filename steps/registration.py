@@ -4,7 +4,7 @@ import os
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from churn.bundle.manifest import Lineage
 from churn.lake.pins import unpin
@@ -13,6 +13,7 @@ from churn.ledger.errors import DecisionRefused
 from churn.ledger.ledger import Ledger
 from churn.ledger.standing import standing
 from churn.training.trained import RegisteredModel
+from stacks.environment import project_clock
 from steps.registry import Registry
 
 PATIENCE = timedelta(hours=1)
@@ -75,7 +76,7 @@ def discard_abandoned(ledger: Ledger, registry: Registry, lake_url: str) -> tupl
     for intent in standing(ledger.entries()).unfinished:
         if intent.decision == "registered" and _is_dead(intent):
             for version in registry.discard(intent.facts["run"]):
-                unpin(lake_url, pin_holder(registry.model, version), datetime.now(UTC))
+                unpin(lake_url, pin_holder(registry.model, version), project_clock().now())
             done += _undone(ledger, intent)
     return tuple(done)
 
@@ -95,7 +96,7 @@ def _process() -> str:
 
 
 def _is_dead(intent: Entry) -> bool:
-    if datetime.now(UTC) - intent.at > PATIENCE:
+    if project_clock().now() - intent.at > PATIENCE:
         return True
     pid, _, host = intent.facts["process"].partition(" on ")
     if host != socket.gethostname():

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ from churn.ledger.entry import Entry, Stage
 from churn.ledger.errors import VersionGone
 from churn.ledger.ledger import Ledger
 from churn.ledger.standing import Standing, standing
-from stacks.environment import active_settings
+from stacks.environment import active_settings, project_clock
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -286,11 +285,6 @@ def _kinds_of_silence() -> tuple[type[Exception], ...]:
     return MlflowException, requests.RequestException, SQLAlchemyError, ConnectionError
 
 
-def utc_now() -> datetime:
-    """The machine's clock, which dates the entries of the ledger."""
-    return datetime.now(UTC)
-
-
 def active_registry() -> Registry:
     """Return the registry of the active stack."""
     return Registry(active_settings().model_name)
@@ -298,4 +292,4 @@ def active_registry() -> Registry:
 
 def active_ledger() -> Ledger:
     """Return the ledger of the active stack's lake."""
-    return Ledger(active_settings().lake.url, utc_now)
+    return Ledger(active_settings().lake.url, project_clock().now)

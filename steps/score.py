@@ -1,6 +1,6 @@
 """Every active customer scored by the version in production, and the list of whom to contact."""
 
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Annotated
 
 from zenml import get_step_context, log_metadata, step
@@ -14,7 +14,7 @@ from churn.scoring.score import score_rows
 from churn.scoring.table import ScoreLineage, ranked, write_scores
 from churn.settings import absolute_url
 from materializers.scoring import ScoreReportMaterializer
-from stacks.environment import active_settings, project_root
+from stacks.environment import active_settings, project_clock, project_root
 from steps.guard import failing_closed
 from steps.plan_rollout import opened
 from steps.registry import active_ledger
@@ -49,7 +49,7 @@ def score(feature_set: FeatureSet, at: str | None = None) -> Annotated[ScoreRepo
             snapshot=feature_set.snapshot.digest,
             settings=settings.scoring.digest,
         )
-        written = write_scores(settings.lake.url, scored, lineage, datetime.now(UTC))
+        written = write_scores(settings.lake.url, scored, lineage, project_clock().now())
         place = absolute_url(settings.scoring.exports or f"{settings.lake.url}/exports", project_root())
         report = report_of(scored, bundle, lineage, written, export_contacts(scored, place, day, version))
     log_metadata(

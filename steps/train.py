@@ -1,6 +1,5 @@
 """From a version of the feature table to bundles that may be registered."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
@@ -14,7 +13,7 @@ from churn.training.experiment import run_experiment
 from churn.training.trained import TrainedModel, TrainedModels
 from materializers.bundle import BundleMaterializer
 from materializers.trained_models import TrainedModelsMaterializer
-from stacks.environment import CHECKOUT, active_settings, dbt_project, work_folder
+from stacks.environment import CHECKOUT, active_settings, dbt_project, project_clock, work_folder
 from steps.code_version import code_version, lock_digest
 from steps.guard import failing_closed
 from steps.in_production import in_production
@@ -44,7 +43,7 @@ def train(feature_set: FeatureSet) -> Annotated[TrainedModels, "trained_models"]
                     cutoffs=feature_set.cutoffs,
                 ),
                 out=Path(folder),
-                ids=RunIds(created_at=datetime.now(UTC), zenml_run=str(run.id)),
+                ids=RunIds(created_at=project_clock().now(), zenml_run=str(run.id)),
                 incumbent=in_production(),
             )
             models = tuple(_kept(bundle, zenml_run=str(run.id)) for bundle in experiment.bundles)

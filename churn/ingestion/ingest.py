@@ -145,7 +145,7 @@ class Ingestion:
         # Opened after the others: the first ingestion of all commits it first.
         if opened.open(f"{lake}/{TABLE}") is None and any(table is not None and table.rows for table in tables):
             raise ChurnError(f"{lake}/{TABLE}: is gone, but there are rows with its tokens; restore it from a copy")
-        return SubjectMap(lake, key, opened=opened)
+        return SubjectMap(lake, key, clock=self._clock, opened=opened)
 
     def _streams(self, key: DataKey, now: datetime) -> list[StreamRun]:
         opened = Opened()

@@ -58,7 +58,13 @@ class App:
     """Serves one model."""
 
     def __init__(
-        self, model: Model, identity: Identity, limits: Limits, metrics: Metrics, log: PredictionLog | None
+        self,
+        model: Model,
+        identity: Identity,
+        limits: Limits,
+        metrics: Metrics,
+        log: PredictionLog | None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         """Bind the parts together.
 
@@ -68,8 +74,10 @@ class App:
             limits: what is refused.
             metrics: counts.
             log: takes every prediction, if there is one.
+            clock: seconds since 1970; dates predictions.
         """
         self._model, self._identity, self._limits, self._metrics, self._log = model, identity, limits, metrics, log
+        self._clock = clock
         self._columns = Columns(model, limits.rows)
         self._customers: Customers | None = None
         self._draining = False
@@ -84,7 +92,7 @@ class App:
 
     def take_customers(self, folder: Path, staleness: Staleness, seconds: float) -> None:
         """Answer customers by token from here on, from the snapshots of a folder, looked for every so often."""
-        self._customers = Customers(folder, self._model, self._columns, self._metrics, staleness)
+        self._customers = Customers(folder, self._model, self._columns, self._metrics, staleness, self._clock)
         self._customers.watch(seconds)
 
     def drain(self) -> None:
@@ -197,7 +205,7 @@ class App:
         if chosen := sum(contacted):
             self._metrics.contacted.inc(chosen)
         if self._log is not None:
-            self._log.put(Entry(request.id, request.customer, time.time(), scored))
+            self._log.put(Entry(request.id, request.customer, self._clock(), scored))
         return scored
 
     async def _refuse(self, send: Send, request: Request, path: str, route: _Action | _Page | None) -> None:

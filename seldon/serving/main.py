@@ -61,8 +61,8 @@ def _serve(options: Options, model: Model, customers: Path | None, sockets: list
     if options.log_to is not None:
         features = Features(model.numbers, model.texts)
         landing = landing_at(options.log_to)
-        log = PredictionLog(landing, options.identity, features, metrics, options.log, process_name())
-    app = App(model, options.identity, options.limits, metrics, log)
+        log = PredictionLog(landing, options.identity, features, metrics, options.log, process_name(), options.clock)
+    app = App(model, options.identity, options.limits, metrics, log, options.clock)
     if customers is not None:
         app.take_customers(customers, options.staleness, SNAPSHOT_SECONDS)
     server = Server(app, drain_seconds=options.drain_seconds, grace_seconds=options.grace_seconds)

@@ -2,10 +2,13 @@
 
 import argparse
 import json
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import get_args
 
+from churn.clock import ProjectClock
 from seldon.serving.answer import TRACKS, Identity
 from seldon.serving.customers import Staleness, WhenStale
 from seldon.serving.limits import Limits, LogLimits
@@ -23,6 +26,7 @@ class Options:
         metrics_port: a second port that answers too; Seldon Core scrapes metrics there.
         drain_seconds: for accepted requests to be answered after SIGTERM, and for the log to be written.
         grace_seconds: of these, how long new connections are still taken.
+        clock: seconds since 1970, which date predictions.
     """
 
     bundle: str
@@ -37,6 +41,7 @@ class Options:
     staleness: Staleness
     drain_seconds: float
     grace_seconds: float
+    clock: Callable[[], float]
 
 
 def read_options(arguments: Sequence[str], environ: Mapping[str, str]) -> Options:
@@ -72,6 +77,7 @@ def read_options(arguments: Sequence[str], environ: Mapping[str, str]) -> Option
         staleness=Staleness(given.customers_max_age, given.customers_when_stale),
         drain_seconds=given.drain_seconds,
         grace_seconds=min(given.grace_seconds, given.drain_seconds),
+        clock=ProjectClock(given.clock).seconds if given.clock else time.time,
     )
 
 
@@ -117,6 +123,7 @@ def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
     )
     parser.add_argument("--drain-seconds", default=20.0, type=_seconds, help="for answering after SIGTERM")
     parser.add_argument("--grace-seconds", default=0.3, type=_seconds, help="connections taken after SIGTERM")
+    parser.add_argument("--clock", type=Path, help="file of a clock that dates predictions; else the machine's")
     parser.add_argument("--drill", default=0.0, type=_share, help="share that fails on purpose, to rehearse a rollback")
     return parser
 

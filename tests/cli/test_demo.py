@@ -10,8 +10,9 @@ import sys
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -36,6 +37,14 @@ from tests.world import START, make_event, world_in
 pytestmark = pytest.mark.timeout(900)  # a whole demo, training included, is in a fixture
 
 HOUR = timedelta(hours=1)
+SHORT_WINDOWS = """monitoring:
+  window_hours: 1
+  drift:
+    windows: 2
+    flagged: 2
+    min_rows: 90
+"""
+"""Of the few hours that are taken one by one here."""
 
 
 def test_the_demo_takes_hours_that_another_run_has_closed_already(
@@ -145,9 +154,12 @@ class Demo:
 def demo(project_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     root = tmp_path_factory.mktemp("demo")
     shutil.copytree(project_root / "configs", root / "configs")
+    dev = root / "configs" / "dev.yaml"
+    dev.write_text(dev.read_text().replace("monitoring:\n  drift:\n", SHORT_WINDOWS))
+    assert SHORT_WINDOWS in dev.read_text()
     kept = {name: value for name, value in os.environ.items() if not name.startswith("ZENML_")}
     environment = kept | {"CHURN_ROOT": str(root), "PYTHONPATH": str(project_root)}
-    command = [sys.executable, "-m", "cli.main", "demo", "--hours", "2"]
+    command = [sys.executable, "-m", "cli.main", "demo", "--hours", "4"]
     done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     yield Demo(root, command, environment, done.stdout, done.stderr)
@@ -166,15 +178,17 @@ def test_on_a_pipe_the_demo_says_a_line_for_each_stage_and_the_log_the_rest(demo
         "features and models from the past",
         "evidence and gate for the best one",
         "into production, behind the API",
-        "what came later, until 1998-06-30 22",
-        "the last 2 hours, one by one",
+        "what came later, until 1998-06-30 20",
+        "every customer scored as of 1998-06-30, for those who ask",
+        "the last 4 hours, one by one",
+        "a look at the model in production",
         "features and models from all there is",
         "evidence and gate for the best one",
         "into production, behind the API",
         "a canary that fails on purpose, for real customers",
-        "every customer scored, and a look at the model in production",
+        "every customer scored",
     ]
-    assert sum(line["event"] == "ingested" for line in lines) == 4
+    assert sum(line["event"] == "ingested" for line in lines) == 6
 
 
 def test_the_demo_accounts_for_every_row_and_names_the_report_of_the_backlog(demo: Demo) -> None:
@@ -214,15 +228,38 @@ def test_the_demo_serves_its_model_and_takes_a_failing_canary_back_unnoticed(dem
     assert json.loads(answer.rpartition("\n\n")[2])["data"]["names"] == ["stay", "churn"]
 
 
-def test_the_demo_ends_with_whom_to_contact_and_what_the_monitoring_says(demo: Demo) -> None:
+def test_the_demo_sees_a_quarter_s_drift_and_trains_again(demo: Demo) -> None:
+    assert re.search(
+        r"^monitoring of version \d, 1998-07-01 00:\d\d: RETRAIN: .*tenure_days", demo.stdout, re.MULTILINE
+    )
+    assert re.search(r"^so .*train", demo.stdout, re.MULTILINE)
+    why = re.findall(r"^trained a second time: (.+)$", demo.stdout, re.MULTILINE)
+    assert any("the monitoring" in reason for reason in why)
+    assert any(re.fullmatch(r"[\d,]+ customers have a new outcome, .+", reason) for reason in why)
+    assert "tenure_days" in (demo.root / demo.places["monitoring page"]).read_text()
+
+
+def test_the_demo_lives_through_the_past_and_comes_back_to_the_present(demo: Demo) -> None:
+    def ledger(*options: str) -> dict[str, Any]:
+        words = [*demo.command[:3], "ledger", "show", "--json", *options]
+        done = subprocess.run(words, cwd=demo.root, env=demo.environment, capture_output=True, text=True, check=True)
+        return dict(json.loads(done.stdout))
+
+    then, now = ledger("--at", "1998-06-30T21:00"), ledger()
+
+    (first,) = (version for version, stage in then["stages"].items() if stage == "production")
+    assert now["stages"][first] == "archived"
+    assert [entry["at"][:10] for entry in then["entries"] if entry["decision"] == "deployed"] == ["1998-04-02"] * 2
+    assert datetime.now(UTC) - datetime.fromisoformat(now["entries"][-1]["at"]) < HOUR
+    assert not (demo.root / ".churn" / "clock").exists()
+
+
+def test_the_demo_ends_with_whom_to_contact(demo: Demo) -> None:
     said = re.search(r"^([\d,]+) customers scored, ([\d,]+) to be contacted", demo.stdout, re.MULTILINE)
     assert said
     customers, contacts = (int(number.replace(",", "")) for number in said.groups())
     listed = pl.read_csv(demo.root / demo.places["contact list"])
     assert customers > contacts == listed.height > 0
-    assert re.search(r"^monitoring says WATCH: ", demo.stdout, re.MULTILINE)
-    assert "<html" in (demo.root / demo.places["monitoring page"]).read_text()
-    assert re.search(r"^trained a second time: [\d,]+ customers have a new outcome", demo.stdout, re.MULTILINE)
 
 
 def test_a_demo_that_is_stopped_says_how_to_go_on(demo: Demo) -> None:

@@ -1,7 +1,7 @@
 """The promotion pipeline on a trained project: gate, person, ledger, ZenML and MLflow."""
 
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click.testing
@@ -11,6 +11,7 @@ from zenml.enums import RunWaitConditionResolution
 from zenml.models import PipelineRunResponse, RunWaitConditionResponse
 
 from churn.bundle.errors import BundleInvalid
+from churn.clock import ProjectClock
 from churn.ledger.errors import DecisionRefused, LedgerBroken, VersionGone
 from churn.promotion.rules import approval_of
 from steps.registry import active_ledger, active_registry
@@ -194,11 +195,12 @@ def test_a_damaged_ledger_decides_nothing(trained: Trained, ledger_anew: None) -
 
 
 def test_a_clock_that_went_back_changes_nothing(
-    trained: Trained, ledger_anew: None, monkeypatch: pytest.MonkeyPatch
+    trained: Trained, ledger_anew: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     version = register_again(trained).models[0].version
-    ledger = active_ledger()
-    monkeypatch.setattr("steps.registry.utc_now", lambda: ledger.clock() - timedelta(days=1))
+    clock = ProjectClock(tmp_path / "clock")
+    clock.begin(datetime.now(UTC) - timedelta(days=1))
+    monkeypatch.setattr("steps.registry.project_clock", lambda: clock)
 
     with pytest.raises(Exception, match="set the clock right"):
         run(version)

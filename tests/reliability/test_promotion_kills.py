@@ -149,7 +149,7 @@ def test_an_alias_that_another_process_gives_in_the_same_moment(promoters: Promo
         for alias in session.new:
             if isinstance(alias, SqlRegisteredModelAlias) and not raced:
                 raced.append(str(alias.version))
-                MlflowClient().set_registered_model_alias(registry.model, alias.alias, str(alias.version))
+                MlflowClient().set_registered_model_alias(registry.model, str(alias.alias), str(alias.version))
 
     event.listen(Session, "before_flush", another_is_faster)
     try:

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped, unused-ignore]
 import pytest
 
 from churn.bundle.bundle import Bundle
+from churn.clock import ProjectClock
 from churn.settings import LandingSettings
 from seldon.serving.answer import Identity, Scored
 from seldon.serving.columns import Columns
@@ -22,6 +23,7 @@ from seldon.serving.prediction_log import PredictionLog
 from seldon.serving.records import Entry, Features, Records
 from tests.seldon.serving.cases import NAMES, PREDICT, ROW, ndarray
 from tests.seldon.serving.conftest import TOKEN, Serve
+from tests.seldon.serving.published import until
 from tests.world import World, world_in
 
 IDENTITY = Identity(deployment="churn", namespace="churn", name="churn", version="7", digest="ab" * 32, track="canary")
@@ -257,6 +259,25 @@ def test_a_log_that_cannot_be_written_fails_no_request(serve: Serve, tmp_path: P
     assert statuses == [200] * 20
     assert server.metric("churn_log_failures_total") > 0
     assert server.end() == 0
+
+
+def test_predictions_are_dated_by_the_project_s_clock(serve: Serve, tmp_path: Path) -> None:
+    clock = ProjectClock(tmp_path / "clock")
+    clock.begin(datetime(1998, 6, 29, 7, 30, tzinfo=UTC))
+    server = serve("--clock", str(clock.file), "--log-seconds", "0")
+    hour = server.landing / "predictions" / "dt=1998-06-29" / "hour=07"
+
+    assert server.ask(PREDICT, ndarray(ROW)).status == 200
+    until(lambda: any(hour.glob("*.parquet")))
+    clock.catch_up()
+    assert server.ask(PREDICT, ndarray(ROW)).status == 200
+    assert server.end() == 0
+
+    (earlier,) = hour.iterdir()
+    (later,) = set(server.landing.rglob("*.parquet")) - {earlier}
+    before, after = (pl.read_parquet(path)["event_time"].item() for path in (earlier, later))
+    assert f"{before:%Y-%m-%d %H:%M}" == "1998-06-29 07:30"
+    assert datetime.now(UTC) - after < timedelta(minutes=5)
 
 
 def test_an_object_is_never_seen_half_written(tmp_path: Path) -> None:

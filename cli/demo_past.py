@@ -1,0 +1,110 @@
+"""The demo's last hours, lived through again: customers ask, activity comes in."""
+
+import json
+import random
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, cast
+
+from churn.errors import ChurnError
+from churn.hours import HOUR
+from cli.zen import run_here
+
+if TYPE_CHECKING:
+    from churn.clock import ProjectClock
+    from churn.features.feature_set import FeatureSet
+    from cli.demo_data import Uploads
+
+CUSTOMERS_AN_HOUR = 100
+"""Of whom the model in production is asked; six hours have enough of them to be tested for drift."""
+_GROUP = 25
+"""Customers in one request."""
+_LAG = timedelta(minutes=5)
+"""From an hour's end until it is ingested."""
+_TAKES = 30.0
+"""Seconds that a server may need to take a snapshot of the customers."""
+
+
+class NotAnswered(ChurnError):
+    """The model in production did not answer."""
+
+
+@dataclass
+class Asking:
+    """Those who ask about customers, by token.
+
+    Attributes:
+        url: of the deployment, up to the Seldon paths.
+        tokens: of the customers.
+    """
+
+    url: str
+    tokens: Sequence[str]
+    _draw: random.Random = field(default_factory=lambda: random.Random(20260101), repr=False)
+
+    def wait(self) -> None:
+        """Return once the server knows the customers.
+
+        Raises:
+            NotAnswered: it does not in time.
+        """
+        deadline = time.monotonic() + _TAKES
+        while True:
+            try:
+                return self._ask(self.tokens[:1])
+            except NotAnswered:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
+
+    def ask(self) -> None:
+        """Ask about some of the customers.
+
+        Raises:
+            NotAnswered: about one of them there was no answer.
+        """
+        some = self._draw.sample(self.tokens, min(CUSTOMERS_AN_HOUR, len(self.tokens)))
+        for first in range(0, len(some), _GROUP):
+            self._ask(some[first : first + _GROUP])
+
+    def _ask(self, tokens: Sequence[str]) -> None:
+        body = json.dumps({"jsonData": {"customers": list(tokens)}}).encode()
+        request = urllib.request.Request(f"{self.url}/api/v1.0/predictions", body, {"Content-Type": "application/json"})
+        try:
+            with urllib.request.urlopen(request, timeout=_TAKES) as response:
+                response.read()
+        except (OSError, urllib.error.HTTPError) as error:
+            raise NotAnswered(f"{self.url}: {error}; see churn serve status") from None
+
+
+def customers_ask() -> Asking | None:
+    """Score everybody, so that the servers know them as they are now; none where nothing is in production."""
+    from churn.features.tables import CUSTOMER
+    from churn.ledger.standing import standing
+    from pipelines.scoring import score_customers
+    from stacks.deployer import active_deployment
+    from steps.registry import active_ledger
+    from steps.serve_production import serve_production
+
+    if standing(active_ledger().entries()).holder("production") is None:
+        return None
+    serve_production()
+    run = run_here(score_customers)
+    features = cast("FeatureSet", run.steps["build_features"].outputs["feature_set"][0].load())
+    tokens = features.frame([features.cutoffs.latest])[CUSTOMER].to_list()
+    asking = Asking(active_deployment()[1].gateway_url(), tokens)
+    asking.wait()
+    return asking
+
+
+def live_through(hour: datetime, uploads: "Uploads", asking: Asking | None, clock: "ProjectClock") -> None:
+    """Let an hour pass: customers ask in it, and at its end what has landed is ingested."""
+    ends = hour + HOUR
+    if asking is not None and clock.now() < ends:
+        asking.ask()
+    clock.forward_to(ends + _LAG)
+    uploads.ingest(ends)
