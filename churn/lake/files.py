@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import date
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -21,6 +22,8 @@ from fsspec.implementations.local import LocalFileSystem
 _LOG_FILE = re.compile(r"/([0-9]{20}\.[\w.-]+|_last_checkpoint)$")
 SEQUENCE_COLUMN = "ingest_seq"
 """The one column with min and max in the log: readers ask for ranges of it."""
+_ROW_GROUP = 2**19
+"""Rows of a row group at most: a batch of the default size is one of them, so that each code is written once."""
 
 
 class StagedFiles:
@@ -70,12 +73,19 @@ class StagedFiles:
 
         A local one goes straight to the disk: by way of memory its bytes are copied three times.
         """
+        write = partial(
+            part.write_parquet,
+            compression="zstd",
+            compression_level=1,
+            statistics=statistics,
+            row_group_size=_ROW_GROUP,
+        )
         if isinstance(self._fs, LocalFileSystem):
             with open(full, "wb", buffering=0) as file:
-                part.write_parquet(file, compression="zstd", compression_level=1, statistics=statistics)
+                write(file)
                 return os.fstat(file.fileno()).st_size
         buffer = io.BytesIO()
-        part.write_parquet(buffer, compression="zstd", compression_level=1, statistics=statistics)
+        write(buffer)
         data = buffer.getvalue()
         self._fs.pipe_file(full, data)
         return len(data)

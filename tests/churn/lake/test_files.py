@@ -10,6 +10,7 @@ from polars.testing import assert_frame_equal
 from churn.lake.files import StagedFiles
 from churn.lake.table import Pinned, open_version
 from churn.lake.upkeep import compact
+from churn.settings import IngestionSettings
 
 Events = Callable[..., pl.DataFrame]
 
@@ -37,6 +38,15 @@ def test_only_a_compacted_file_has_statistics_for_every_column(lake: str, table:
 
     assert with_statistics(appended) == {False}
     assert with_statistics(open_version(table.uri)) == {True}
+
+
+def test_a_batch_of_the_default_size_is_one_row_group(table: Pinned, events: Events) -> None:
+    # given more rows than Polars puts into a row group by itself
+    batch = events("a").select(pl.all().repeat_by(IngestionSettings().batch_rows).explode())
+
+    after = table.append(batch, fence="ingest")
+
+    assert [pq.read_metadata(path).num_row_groups for path in after.files()] == [1]
 
 
 def test_files_reach_any_store_as_plain_bytes(events: Events, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
