@@ -73,7 +73,11 @@ class LakeSettings(Frozen):
 class IngestionSettings(Frozen):
     """How landing objects become rows."""
 
-    batch_rows: int = Field(default=300_000, gt=0, description="rows after which a batch is committed")
+    batch_rows: int = Field(
+        default=400_000,
+        gt=0,
+        description="rows after which a batch is committed; while it is made, a row takes 1 to 2 kB of memory",
+    )
     batch_objects: int = Field(default=1_000, gt=0, description="objects after which a batch is committed")
     max_bad_share: float = Field(
         default=0.5, ge=0, le=1, description="share of quarantined rows in a batch above which the run fails closed"
