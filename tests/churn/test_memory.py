@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 NAME = "_RJEM_MALLOC_CONF"
-OURS = "dirty_decay_ms:30000,muzzy_decay_ms:30000"
+OURS = f"dirty_decay_ms:30000,muzzy_decay_ms:30000,oversize_threshold:0,narenas:{os.cpu_count()}"
 
 
 def configured(project_root: Path, imports: str, given: str | None = None) -> str:
