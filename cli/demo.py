@@ -125,7 +125,7 @@ def _tell(settings: Settings, root: Path, source: "Source", hours: int, *, ask: 
     """Two models in a row, the second when one more label window is known, or as much as the set has to spare."""
     from cli.demo_data import Uploads, extent, open_vault, prepare_stack
     from cli.demo_models import reasons_to_train
-    from cli.demo_past import customers_ask, live_through
+    from cli.demo_past import begin_in_the_past, customers_ask, live_through
     from cli.demo_serving import take_a_failing_canary_back
     from cli.demo_stages import shown_stages
     from cli.demo_watch import look, score
@@ -145,7 +145,7 @@ def _tell(settings: Settings, root: Path, source: "Source", hours: int, *, ask: 
         begins = first < last and not uploads.taken_beyond(first)
         if begins:
             with stages.stage(f"the past until {first:%Y-%m-%d}: upload, ingest at once"):
-                clock.begin(first)
+                begin_in_the_past(clock, first)
                 uploads.by_day(first)
                 uploads.ingest(first)
     if begins:

@@ -81,6 +81,14 @@ class Asking:
             raise NotAnswered(f"{self.url}: {error}; see churn serve status") from None
 
 
+def begin_in_the_past(clock: "ProjectClock", first: datetime) -> None:
+    """Put the clock back to where the demo begins; a project that has decided something since stays in the present."""
+    from steps.registry import active_ledger
+
+    if all(entry.at <= first for entry in active_ledger().entries()):
+        clock.begin(first)
+
+
 def customers_ask() -> Asking | None:
     """Score everybody, so that the servers know them as they are now; none where nothing is in production."""
     from churn.features.tables import CUSTOMER

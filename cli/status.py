@@ -70,6 +70,10 @@ def _print(seen: "Overview") -> None:
     head = seen.ledger
     last = f", head {head.hash[:12]}, {head.decision} {_minute(head.at)}" if head else ""
     typer.echo(f"ledger: {head.sequence if head else 0} entries{last}; {seen.versions} versions")
+    if seen.clock is not None:
+        typer.echo(
+            f"clock: it is {_minute(seen.clock)} UTC here, a demo lives through the past; make demo goes on with it"
+        )
     for line in seen.disagreements:
         typer.secho(f"disagrees: {line}", fg=typer.colors.RED)
     if seen.disagreements:

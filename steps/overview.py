@@ -14,7 +14,7 @@ from churn.monitoring.record import last_verdict
 from seldon.deployment import DeploymentNotReady
 from seldon.gateway.state import LocalServer, ObservedServer
 from stacks.deployer import NoDeployer, active_deployment
-from stacks.environment import active_environment, active_settings
+from stacks.environment import active_environment, active_settings, project_clock
 from steps.registry import active_ledger, active_registry
 from steps.serve_production import unserved
 
@@ -95,12 +95,14 @@ class Overview(Frozen):
 
     Attributes:
         at: none for now.
+        clock: the project's, while it lives through the past; else none.
         deployment: none where the stack cannot deploy, and for the past: the ledger says which version was live.
         disagreements: between ledger, ZenML, MLflow and the deployment; only known for now.
     """
 
     environment: str
     at: datetime | None
+    clock: datetime | None
     lake: LakeState
     models: tuple[ModelState, ...]
     versions: int
@@ -122,10 +124,11 @@ def overview(at: datetime | None = None) -> Overview:
     found: tuple[str, ...] = ()
     if at is None:
         found = (*disagreements(stands, active_registry().observe(active_ledger())), *_unserved())
-    last = entries[-1] if entries else None
+    last, clock = entries[-1] if entries else None, project_clock()
     return Overview(
         environment=active_environment(),
         at=at,
+        clock=clock.now() if clock.behind() else None,
         lake=lake_state(active_settings().lake.url, at),
         models=tuple(_model(stage, stands.holder(stage), entries) for stage in _STAGES),
         versions=len(stands.stages),

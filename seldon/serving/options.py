@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import get_args
 
 from churn.clock import ProjectClock
+from churn.errors import ChurnError
 from seldon.serving.answer import TRACKS, Identity
 from seldon.serving.customers import Staleness, WhenStale
 from seldon.serving.limits import Limits, LogLimits
@@ -77,7 +78,7 @@ def read_options(arguments: Sequence[str], environ: Mapping[str, str]) -> Option
         staleness=Staleness(given.customers_max_age, given.customers_when_stale),
         drain_seconds=given.drain_seconds,
         grace_seconds=min(given.grace_seconds, given.drain_seconds),
-        clock=ProjectClock(given.clock).seconds if given.clock else time.time,
+        clock=_dated_by(ProjectClock(given.clock)) if given.clock else time.time,
     )
 
 
@@ -126,6 +127,18 @@ def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
     parser.add_argument("--clock", type=Path, help="file of a clock that dates predictions; else the machine's")
     parser.add_argument("--drill", default=0.0, type=_share, help="share that fails on purpose, to rehearse a rollback")
     return parser
+
+
+def _dated_by(clock: ProjectClock) -> Callable[[], float]:
+    """Return a clock's seconds; a file that cannot be read fails no request, whose time then is the machine's."""
+
+    def seconds() -> float:
+        try:
+            return clock.seconds()
+        except (ChurnError, OSError):
+            return time.time()
+
+    return seconds
 
 
 def _parameters(text: str) -> dict[str, str]:

@@ -199,7 +199,7 @@ def test_the_demo_accounts_for_every_row_and_names_the_report_of_the_backlog(dem
     rows = re.compile(r"rows read</span><b>([\d,]+)")
     counts = [int(match[1].replace(",", "")) for match in map(rows.search, (backlog, newest)) if match]
     assert len(counts) == 2
-    assert counts[0] > 60_000 > 100 > counts[1] > 0
+    assert counts[0] > 60_000 > 1_000 > counts[1] > 0
 
 
 def test_the_demo_brings_its_best_model_to_production_and_names_the_evidence(demo: Demo) -> None:
@@ -234,7 +234,7 @@ def test_the_demo_sees_a_quarter_s_drift_and_trains_again(demo: Demo) -> None:
     )
     assert re.search(r"^so .*train", demo.stdout, re.MULTILINE)
     why = re.findall(r"^trained a second time: (.+)$", demo.stdout, re.MULTILINE)
-    assert any("the monitoring" in reason for reason in why)
+    assert any(reason.startswith("retraining was called for at 1998-07-01") for reason in why)
     assert any(re.fullmatch(r"[\d,]+ customers have a new outcome, .+", reason) for reason in why)
     assert "tenure_days" in (demo.root / demo.places["monitoring page"]).read_text()
 
@@ -309,7 +309,7 @@ def test_settings_of_a_laptop_let_the_hours_of_online_retail_in(project_root: Pa
 
     end = rows.select(pl.col(UPLOADED).max().dt.truncate("1d").dt.offset_by("1d")).item()
     hours = rows.group_by(pl.col(UPLOADED).dt.truncate("1h")).agg(pl.len(), bad=pl.col("customer_id").is_null().mean())
-    judged = hours.filter(pl.col(UPLOADED) >= end - cli.demo.HOURS * HOUR, pl.col("len") >= settings.min_rows_for_share)
+    judged = hours.filter(pl.col(UPLOADED) >= end - 48 * HOUR, pl.col("len") >= settings.min_rows_for_share)
 
     shares = judged["bad"].to_list()
     assert len(shares) > 10

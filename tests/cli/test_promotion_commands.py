@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -18,6 +18,7 @@ from zenml.models import PipelineRunResponse
 from churn.lake.table import open_version
 from churn.ledger.standing import standing
 from cli.main import app
+from stacks.environment import project_clock
 from steps.registry import active_ledger, active_registry
 from tests.promoted import EASY, fresh_ledger
 from tests.trained import Trained, configure, inside, register_again
@@ -151,6 +152,19 @@ def test_the_status_is_one_screen_of_lake_models_and_ledger_also_of_the_past(chu
     assert then["ledger"]["sequence"] == trained.sequence
     assert {table["table"] for table in then["lake"]["tables"]} >= {"activity", "journal"}
     assert then["deployment"] is None
+
+
+def test_the_status_says_when_the_project_lives_in_the_past(churn: Run, promoted: str) -> None:
+    yesterday = datetime.now(UTC) - timedelta(days=1)
+    present = json.loads(churn("status", "--json").stdout)
+    project_clock().begin(yesterday)
+    try:
+        shown = churn("status").stdout
+    finally:
+        project_clock().catch_up()
+
+    assert present["clock"] is None
+    assert f"clock: it is {yesterday:%Y-%m-%d %H:}" in shown
 
 
 def test_the_metrics_are_those_of_the_status_printed_or_in_a_file(churn: Run, promoted: str, tmp_path: Path) -> None:

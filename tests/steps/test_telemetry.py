@@ -33,6 +33,7 @@ DEPLOYMENT = DeploymentState(
 FULL = Overview(
     environment="dev",
     at=None,
+    clock=None,
     lake=LakeState(tables=(TableState(table="activity", version=4, rows=7, changed_at=NOON),), streams=(STREAM,)),
     models=(
         ModelState(

@@ -269,7 +269,7 @@ def test_predictions_are_dated_by_the_project_s_clock(serve: Serve, tmp_path: Pa
 
     assert server.ask(PREDICT, ndarray(ROW)).status == 200
     until(lambda: any(hour.glob("*.parquet")))
-    clock.catch_up()
+    clock.file.write_text("damaged")
     assert server.ask(PREDICT, ndarray(ROW)).status == 200
     assert server.end() == 0
 
