@@ -8,7 +8,7 @@ import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from churn.errors import ChurnError
 from churn.hours import HOUR
@@ -17,6 +17,7 @@ from cli.zen import run_here
 if TYPE_CHECKING:
     from churn.clock import ProjectClock
     from churn.features.feature_set import FeatureSet
+    from churn.online.publish import PublishedCustomers
     from cli.demo_data import Uploads
 
 CUSTOMERS_AN_HOUR = 100
@@ -46,20 +47,17 @@ class Asking:
     tokens: Sequence[str]
     _draw: random.Random = field(default_factory=lambda: random.Random(20260101), repr=False)
 
-    def wait(self) -> None:
-        """Return once the server knows the customers.
+    def wait_for(self, digest: str) -> None:
+        """Return once the server answers from a snapshot of the customers; it looks for a new one every second.
 
         Raises:
             NotAnswered: it does not in time.
         """
         deadline = time.monotonic() + _TAKES
-        while True:
-            try:
-                return self._ask(self.tokens[:1])
-            except NotAnswered:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.2)
+        while self._snapshot() != digest:
+            if time.monotonic() > deadline:
+                raise NotAnswered(f"{self.url}: the customers were not taken in {_TAKES:.0f} s; see churn serve status")
+            time.sleep(0.2)
 
     def ask(self) -> None:
         """Ask about some of the customers.
@@ -71,12 +69,19 @@ class Asking:
         for first in range(0, len(some), _GROUP):
             self._ask(some[first : first + _GROUP])
 
-    def _ask(self, tokens: Sequence[str]) -> None:
+    def _snapshot(self) -> str | None:
+        try:
+            answer = self._ask(self.tokens[:1])
+        except NotAnswered:  # before its first snapshot a server knows nobody
+            return None
+        return str(answer["meta"]["tags"]["snapshot"]["digest"])
+
+    def _ask(self, tokens: Sequence[str]) -> dict[str, Any]:
         body = json.dumps({"jsonData": {"customers": list(tokens)}}).encode()
         request = urllib.request.Request(f"{self.url}/api/v1.0/predictions", body, {"Content-Type": "application/json"})
         try:
             with urllib.request.urlopen(request, timeout=_TAKES) as response:
-                response.read()
+                return dict(json.load(response))
         except (OSError, urllib.error.HTTPError) as error:
             raise NotAnswered(f"{self.url}: {error}; see churn serve status") from None
 
@@ -105,7 +110,8 @@ def customers_ask() -> Asking | None:
     features = cast("FeatureSet", run.steps["build_features"].outputs["feature_set"][0].load())
     tokens = features.frame([features.cutoffs.latest])[CUSTOMER].to_list()
     asking = Asking(active_deployment()[1].gateway_url(), tokens)
-    asking.wait()
+    published = cast("PublishedCustomers", run.steps["publish_customers"].outputs["customers"][0].load())
+    asking.wait_for(published.digest)
     return asking
 
 

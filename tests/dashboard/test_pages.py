@@ -48,7 +48,6 @@ def faulty() -> str:
 )
 def test_a_report_fits_a_desk_and_a_phone_and_shows_what_it_found(
     browse: "Callable[[Callable[[Page], None]], None]",
-    pictures: Path,
     tmp_path: Path,
     name: str,
     made: Callable[[], str],
@@ -65,8 +64,6 @@ def test_a_report_fits_a_desk_and_a_phone_and_shows_what_it_found(
             page.goto(file.as_uri())
             said[width] = page.locator("body").inner_text().lower()
             widths[width] = page.evaluate("document.documentElement.scrollWidth")
-        if made is drifted:
-            page.screenshot(path=pictures / "monitoring.png")
 
     browse(look)
 

@@ -83,6 +83,7 @@ def test_mlflow_compares_the_candidates(finished: Finished, browse: Browse, pict
         ("model-card", "logistic regression card", 1335, ("Logistic regression", "What it learned from", "ROC-AUC")),
         ("evidence", "evidence", 1000, ("The gate lets it pass", "Against version")),
         ("rollout", "rollout page", 2080, ("The canary takes over", "How far apart the tracks are", "Latency, median")),
+        ("monitoring", "monitoring page", 1335, ("To be trained again", "Drift of features", "tenure_days")),
         ("contacts", "whom to contact page", 1000, ("customers to contact", "What contacting brings")),
     ],
 )
@@ -111,7 +112,7 @@ def test_a_page_of_the_demo_shows_what_it_is_about(
 @pytest.mark.parametrize(
     ("name", "title", "promised"),
     [
-        ("demo", "make demo", ("69,662 read = 69,404 appended", "it replaced version", "0 of them failed", "WATCH")),
+        ("demo", "make demo", ("69,662 read = 69,404 appended", "it replaced version", "0 of them failed", "RETRAIN")),
         ("status", "churn status", ("activity", "production: version", "100 %, ready", "ledger:")),
     ],
 )
