@@ -60,7 +60,7 @@ def main() -> None:
 def _prepare(folder: Path, rows: int, features: int) -> None:
     from churn.bundle.write import write_bundle
     from churn.contracts.model import load_contract
-    from churn.lake.table import create_table
+    from churn.lake.create import create_table
     from churn.training.judge import judge
     from churn.training.settings import TrainingSettings
     from churn.training.train import train_candidates

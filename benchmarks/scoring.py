@@ -21,7 +21,7 @@ from benchmarks.tables import circumstances, table, written
 from churn.bundle.bundle import Bundle
 from churn.bundle.write import write_bundle
 from churn.evaluation.settings import EvaluationSettings
-from churn.lake.table import create_table
+from churn.lake.create import create_table
 from churn.scoring.export import export_contacts
 from churn.scoring.report import report_of
 from churn.scoring.score import BATCH, score_rows

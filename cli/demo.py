@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from cli.demo_traffic import Traffic
     from cli.demo_watch import Look, Scored
 
-HOURS = 36
-"""Hours at the end of the set that are uploaded and ingested one by one, as in daily use."""
+HOURS = 30
+"""Hours at the end of the set that are taken one by one, as in daily use; four windows of the monitoring fit in."""
 
 
 def demo(

@@ -13,8 +13,9 @@ from churn.features.content import frame_digest, joint_digest
 from churn.features.feature_set import FeatureSet, Recipe
 from churn.features.tables import CUSTOMER, CUTOFF, LABEL
 from churn.features.views import text
+from churn.lake.create import create_table
 from churn.lake.snapshot import TableVersion, digest_of
-from churn.lake.table import Pinned, create_table
+from churn.lake.table import Pinned
 from churn.log import get_logger
 
 if TYPE_CHECKING:

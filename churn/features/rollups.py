@@ -12,8 +12,9 @@ import polars as pl
 
 from churn.errors import CommitConflict
 from churn.features.tables import ROLLUPS, SEQUENCE
+from churn.lake.create import create_table
 from churn.lake.reading import full_paths, scan_files
-from churn.lake.table import Pinned, create_table, open_table
+from churn.lake.table import Pinned, open_table
 from churn.log import get_logger
 
 log = get_logger(__name__)

@@ -2,10 +2,11 @@
 
 import polars as pl
 
+from churn.lake.create import create_table
 from churn.lake.files import local_or_url
 from churn.lake.opening import is_latest
 from churn.lake.schema import missing_columns
-from churn.lake.table import Pinned, create_table, open_table
+from churn.lake.table import Pinned, open_table
 
 
 class Opened:

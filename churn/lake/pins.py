@@ -9,9 +9,10 @@ from datetime import datetime
 import polars as pl
 
 from churn.errors import CommitConflict, SnapshotError
+from churn.lake.create import create_table
 from churn.lake.files import local_or_url
 from churn.lake.snapshot import DataSnapshot
-from churn.lake.table import create_table, open_table
+from churn.lake.table import open_table
 
 PINS = "pins"
 _SCHEMA = pl.Schema(

@@ -10,10 +10,11 @@ import polars as pl
 from pydantic import ValidationError
 
 from churn.errors import ChurnError, CommitConflict
+from churn.lake.create import create_table
 from churn.lake.failures import lake_failures
 from churn.lake.files import local_or_url
 from churn.lake.opening import first_line
-from churn.lake.table import Pinned, create_table, open_table
+from churn.lake.table import Pinned, open_table
 from churn.lake.upkeep import compact
 from churn.ledger.chain import Fault, faults
 from churn.ledger.entry import SCHEMA, Draft, Entry

@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 import polars as pl
 
 from churn.errors import CommitConflict
+from churn.lake.create import create_table
 from churn.lake.failures import lake_failures
 from churn.lake.files import local_or_url
-from churn.lake.table import Pinned, create_table, open_table
+from churn.lake.table import Pinned, open_table
 from churn.monitoring.measurement import Known, MeasuredWindow, Measurement
 from churn.monitoring.quality import Quality
 from churn.monitoring.verdict import MonitorDecision, MonitorVerdict

@@ -10,9 +10,10 @@ from churn.contracts.model import TIMESTAMP
 from churn.errors import CommitConflict
 from churn.features.tables import CUSTOMER
 from churn.frozen import Frozen
+from churn.lake.create import create_table
 from churn.lake.files import local_or_url
 from churn.lake.reading import scan_files
-from churn.lake.table import Pinned, create_table
+from churn.lake.table import Pinned
 from churn.log import get_logger
 from churn.scoring.settings import REASONS
 

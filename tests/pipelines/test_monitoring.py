@@ -16,7 +16,8 @@ from churn.bundle.bundle import Bundle
 from churn.bundle.checked import REFERENCE
 from churn.contracts.model import load_contract
 from churn.features.outcomes import AT, outcomes
-from churn.lake.table import create_table, open_version
+from churn.lake.create import create_table
+from churn.lake.table import open_version
 from churn.ledger.changes import agree
 from churn.ledger.entry import Draft
 from churn.ledger.ledger import Ledger

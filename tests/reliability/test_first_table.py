@@ -10,7 +10,8 @@ from deltalake.exceptions import TableNotFoundError
 
 from churn.errors import ChurnError
 from churn.lake import opening
-from churn.lake.table import create_table, open_table
+from churn.lake.create import create_table
+from churn.lake.table import open_table
 
 SCHEMA = pl.Schema({"a": pl.Int64()})
 

@@ -19,8 +19,9 @@ from churn.features.feature_set import FeatureSet
 from churn.features.recipe import variables
 from churn.features.settings import FeatureSettings
 from churn.features.tables import ACTIVITY, EVENTS, RECORDS, ROLLUPS, SEQUENCE
+from churn.lake.create import create_table
 from churn.lake.snapshot import take_snapshot
-from churn.lake.table import create_table, open_table
+from churn.lake.table import open_table
 from churn.settings import Stream
 from tests.spark.history import make_history
 

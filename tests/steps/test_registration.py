@@ -11,9 +11,9 @@ import pytest
 from zenml.client import Client
 
 from benchmarks import frames
+from churn.lake.create import create_table
 from churn.lake.pins import pin, pinned_versions
 from churn.lake.snapshot import take_snapshot
-from churn.lake.table import create_table
 from churn.ledger.entry import Draft
 from churn.ledger.errors import DecisionRefused
 from churn.ledger.standing import standing

@@ -13,8 +13,9 @@ from churn.contracts.model import DECIMAL
 from churn.features.build import build_features
 from churn.features.feature_set import FeatureSet
 from churn.features.settings import FeatureSettings
+from churn.lake.create import create_table
 from churn.lake.snapshot import DataSnapshot, take_snapshot
-from churn.lake.table import Pinned, create_table
+from churn.lake.table import Pinned
 from churn.settings import Stream
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)

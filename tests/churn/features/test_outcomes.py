@@ -6,7 +6,8 @@ import pytest
 
 from churn.features.outcomes import AT, matured_until, outcomes
 from churn.features.settings import FeatureSettings
-from churn.lake.table import Pinned, create_table
+from churn.lake.create import create_table
+from churn.lake.table import Pinned
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 HORIZON = timedelta(days=30)

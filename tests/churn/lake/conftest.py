@@ -8,7 +8,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from churn.lake.table import Pinned, create_table
+from churn.lake.create import create_table
+from churn.lake.table import Pinned
 
 SCHEMA = pl.Schema(
     [

@@ -5,9 +5,10 @@ from statistics import median
 import polars as pl
 import pytest
 
+from churn.lake.create import create_table
 from churn.lake.pins import pin
 from churn.lake.snapshot import take_snapshot
-from churn.lake.table import Pinned, create_table, open_version
+from churn.lake.table import Pinned, open_version
 from churn.lake.upkeep import upkeep
 from churn.settings import UpkeepSettings
 

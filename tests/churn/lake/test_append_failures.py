@@ -9,8 +9,9 @@ import pytest
 from deltalake import DeltaTable
 
 from churn.errors import CommitConflict
+from churn.lake.create import create_table
 from churn.lake.files import StagedFiles
-from churn.lake.table import Pinned, create_table, open_version
+from churn.lake.table import Pinned, open_version
 
 Events = Callable[..., pl.DataFrame]
 WRITERS = "abcd"

@@ -7,8 +7,9 @@ import pytest
 from deltalake import DeltaTable
 
 from churn.lake import opening
+from churn.lake.create import create_table
 from churn.lake.opened import Opened
-from churn.lake.table import Pinned, create_table, open_version
+from churn.lake.table import Pinned, open_version
 
 Events = Callable[..., pl.DataFrame]
 

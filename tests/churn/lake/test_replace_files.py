@@ -6,7 +6,8 @@ import polars as pl
 import pytest
 
 from churn.errors import ChurnError, CommitConflict
-from churn.lake.table import Pinned, create_table, open_version
+from churn.lake.create import create_table
+from churn.lake.table import Pinned, open_version
 from churn.lake.upkeep import compact
 
 Events = Callable[..., pl.DataFrame]

@@ -8,8 +8,9 @@ from deltalake import DeltaTable
 from pydantic import ValidationError
 
 from churn.errors import SnapshotError
+from churn.lake.create import create_table
 from churn.lake.snapshot import DataSnapshot, take_snapshot
-from churn.lake.table import Pinned, create_table, open_version
+from churn.lake.table import Pinned, open_version
 from churn.lake.upkeep import vacuum
 
 Events = Callable[..., pl.DataFrame]

@@ -7,10 +7,11 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from churn.errors import ChurnError, CommitConflict
+from churn.lake.create import create_table
 from churn.lake.files import StagedFiles
 from churn.lake.pins import pin, unpin
 from churn.lake.snapshot import take_snapshot
-from churn.lake.table import Pinned, create_table, open_version
+from churn.lake.table import Pinned, open_version
 from churn.lake.upkeep import compact, upkeep, vacuum
 from churn.settings import UpkeepSettings
 

@@ -7,7 +7,7 @@ import pytest
 
 from churn.contracts.model import load_contract
 from churn.features.catalogue import Feature
-from churn.lake.table import create_table
+from churn.lake.create import create_table
 from churn.monitoring.predictions import (
     Predictions,
     UnfitPredictions,

@@ -12,8 +12,8 @@ from churn.bundle.manifest import RunIds
 from churn.errors import ChurnError
 from churn.evaluation.settings import EvaluationSettings
 from churn.features.feature_set import FeatureSet, Recipe
+from churn.lake.create import create_table
 from churn.lake.snapshot import DataSnapshot, TableVersion, digest_of
-from churn.lake.table import create_table
 from churn.training import experiment
 from churn.training.errors import UnfitData
 from churn.training.experiment import run_experiment, split_frames

@@ -9,8 +9,8 @@ from benchmarks import frames
 from churn.bundle.manifest import Manifest
 from churn.bundle.write import write_bundle
 from churn.errors import SnapshotError
+from churn.lake.create import create_table
 from churn.lake.snapshot import take_snapshot
-from churn.lake.table import create_table
 from churn.lake.upkeep import compact
 from churn.training.frames import SplitFrames
 from churn.training.judge import judge
