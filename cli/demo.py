@@ -108,6 +108,7 @@ def _show(settings: Settings, root: Path, name: str, story: Story) -> None:
     print_summary(settings, root, source=name, rows=story.rows, reports=story.reports)
     if story.look is not None:
         print_look(story.look, typer.echo)
+        typer.echo()
     print_models(story.models)
     for reason in story.why_again:
         typer.echo(f"trained a second time: {shorten(reason, 110, placeholder=' …')}")
