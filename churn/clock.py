@@ -8,6 +8,8 @@ from pathlib import Path
 from churn.errors import ChurnError
 
 _MICROSECOND = timedelta(microseconds=1)
+_DIGITS = 16
+"""Of at most three centuries."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +40,12 @@ class ProjectClock:
             ChurnError: the file holds something else.
         """
         try:
-            return int(self.file.read_text(encoding="ascii")) * _MICROSECOND
+            written = self.file.read_bytes()
         except FileNotFoundError:
             return timedelta()
-        except ValueError:
-            raise ChurnError(f"{self.file}: this is no project's clock; remove it to live in the present") from None
+        if not written.isdigit() or len(written) > _DIGITS:
+            raise ChurnError(f"{self.file}: this is no project's clock; remove it to live in the present")
+        return int(written) * _MICROSECOND
 
     def begin(self, moment: datetime) -> None:
         """Let it be a moment of the past now, unless the clock is behind already: then time only goes forward."""

@@ -11,6 +11,7 @@ import typer
 
 from churn.hours import HOUR
 from churn.settings import Settings, load_settings
+from cli.options import warn_of_the_past
 from stacks.environment import project_root
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def demo(
 ) -> None:
     """Upload a real data set, ingest it, train, serve; live a quarter on, see the drift, train again, roll that out.
 
-    Doing it again finds everything ingested; after an interruption it goes on where it was. One at a time in a folder.
+    Doing it again finds everything ingested; after an interruption it goes on. One at a time in a folder.
     """
     root = project_root()
     if clean:
@@ -50,6 +51,7 @@ def demo(
     try:
         _run(load_settings("dev", root), root, source, data, hours, ask=ask)
     except KeyboardInterrupt:
+        warn_of_the_past()
         typer.secho("stopped; run it again to go on from here", fg=typer.colors.YELLOW, err=True)
         raise typer.Exit(130) from None
 
@@ -61,7 +63,7 @@ class Story:
     Attributes:
         rows: of the source.
         reports: of the ingestion runs it made.
-        look: what the monitoring said of the model in production before the newest training; none where there was none.
+        looks: what the monitoring said of the model in production, before the newest training and at the end.
         models: the newest comparison.
         promoted: how far the best of them came.
         deployed: how it took over; none where it went no further than its promotion.
@@ -72,7 +74,7 @@ class Story:
 
     rows: int
     reports: "list[IngestReport]"
-    look: "Look | None"
+    looks: "tuple[Look | None, Look | None]"
     models: "Models"
     promoted: "Promoted"
     deployed: "Deployed | None"
@@ -106,8 +108,9 @@ def _show(settings: Settings, root: Path, name: str, story: Story) -> None:
     from cli.demo_watch import print_look, print_scored
 
     print_summary(settings, root, source=name, rows=story.rows, reports=story.reports)
-    if story.look is not None:
-        print_look(story.look, typer.echo)
+    before, at_the_end = story.looks
+    if before is not None:
+        print_look(before, typer.echo)
         typer.echo()
     print_models(story.models)
     for reason in story.why_again:
@@ -119,6 +122,8 @@ def _show(settings: Settings, root: Path, name: str, story: Story) -> None:
         print_drilled(story.drilled, typer.echo)
     if story.scored is not None:
         print_scored(story.scored, typer.echo)
+    if at_the_end is not None:
+        print_look(at_the_end, typer.echo)
     print_places(settings, root, story)
 
 
@@ -166,18 +171,19 @@ def _tell(settings: Settings, root: Path, source: "Source", hours: int, *, ask: 
                 live_through(hour, uploads, asking, clock)
                 advance()
         with stages.stage("a look at the model in production"):
-            seen = look()
+            before = look()
     why_again = reasons_to_train(settings)
     clock.catch_up()
     models, promoted, deployed, traffic = _bring_to_production(settings, "from all there is", ask=ask)
-    drilled = scored = None
+    drilled = scored = at_the_end = None
     if traffic is not None:
         with shown_stages() as stages:
             with stages.stage("a canary that fails on purpose, for real customers"):
                 drilled = take_a_failing_canary_back(traffic)
-            with stages.stage("every customer scored"):
-                scored = score()
-    return Story(known.rows, uploads.reports, seen, models, promoted, deployed, why_again, drilled, scored)
+            with stages.stage("every customer scored, and a look at the model in production"):
+                scored, at_the_end = score(), look()
+    looks = before, at_the_end
+    return Story(known.rows, uploads.reports, looks, models, promoted, deployed, why_again, drilled, scored)
 
 
 def _bring_to_production(

@@ -95,7 +95,7 @@ def begin_in_the_past(clock: "ProjectClock", first: datetime) -> None:
 
 
 def customers_ask() -> Asking | None:
-    """Score everybody, so that the servers know them as they are now; none where nothing is in production."""
+    """Score everybody, so that servers know them as they are now; none where no model or nobody is there."""
     from churn.features.tables import CUSTOMER
     from churn.ledger.standing import standing
     from pipelines.scoring import score_customers
@@ -109,6 +109,8 @@ def customers_ask() -> Asking | None:
     run = run_here(score_customers)
     features = cast("FeatureSet", run.steps["build_features"].outputs["feature_set"][0].load())
     tokens = features.frame([features.cutoffs.latest])[CUSTOMER].to_list()
+    if not tokens:
+        return None
     asking = Asking(active_deployment()[1].gateway_url(), tokens)
     published = cast("PublishedCustomers", run.steps["publish_customers"].outputs["customers"][0].load())
     asking.wait_for(published.digest)

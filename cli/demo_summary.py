@@ -117,7 +117,7 @@ def _places(settings: Settings, root: Path, cards: Mapping[str, Path], promoted:
 
 def _pages(story: "Story") -> dict[str, str]:
     pages = {
-        "monitoring page": story.look.page if story.look else None,
+        "monitoring page": story.looks[0].page if story.looks[0] else None,
         "rollout page": story.deployed.page if story.deployed else None,
         "whom to contact page": story.scored.page if story.scored else None,
         "contact list": Path(story.scored.scores.contacts.csv) if story.scored else None,

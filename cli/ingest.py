@@ -12,7 +12,7 @@ from churn.hours import past_moment
 from churn.log import get_logger
 from churn.settings import Environment, load_settings
 from cli.every import go_on, period_of
-from cli.options import utc_now
+from cli.options import utc_now, warn_of_the_past
 from cli.schedule import hand_over
 from cli.zen import prepare_zenml, run_here, use_stack
 from stacks.environment import active_settings, project_root
@@ -43,6 +43,7 @@ def ingest(
     period = period_of(every) if every else None
     at = _past(until) if until else None
     _check_settings(project_root(), environment)
+    warn_of_the_past()
     prepare_zenml(project_root(), verbosity="CRITICAL")
     if environment:
         use_stack(environment)

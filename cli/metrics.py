@@ -2,12 +2,12 @@
 
 import os
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.options import utc_now
 from cli.zen import prepare_zenml
 from stacks.environment import project_root
 
@@ -55,7 +55,7 @@ def _documents() -> "Documents":
     began = time.monotonic()
     seen = overview()
     verdicts = last_given(active_settings().lake.url)
-    taken = samples(seen, verdicts, utc_now(), time.monotonic() - began)
+    taken = samples(seen, verdicts, datetime.now(UTC), time.monotonic() - began)
     return {
         "/metrics": (CONTENT_TYPE, page(METRICS, taken)),
         "/targets": ("application/json", targets(seen.deployment)),

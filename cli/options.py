@@ -29,6 +29,18 @@ def moment(text: str) -> datetime:
         raise typer.BadParameter(f"{text!r} is no ISO 8601 time, such as 2026-03-01T10:00") from None
 
 
+def warn_of_the_past() -> None:
+    """Say on standard error when the project lives in the past, where nothing of today has come yet."""
+    clock = project_clock()
+    if clock.behind():
+        typer.secho(
+            f"it is {clock.now():%Y-%m-%d %H:%M} UTC in this project: make demo goes on from there, without "
+            f"{clock.file} it is today",
+            fg=typer.colors.YELLOW,
+            err=True,
+        )
+
+
 def utc_now() -> datetime:
     """The project's clock."""
     return project_clock().now()

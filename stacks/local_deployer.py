@@ -61,6 +61,7 @@ class LocalDeployer(SeldonDeployer):
                 ),
             ),
             expected,
+            behind=project_clock().behind,
         )
 
     def server(self, version: str, bundle: "Bundle") -> Server:

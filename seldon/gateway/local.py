@@ -44,6 +44,7 @@ class LocalDeployment:
         settings: for the supervisor, when it is started from here.
         expected: scores logged features a second time, see `seldon.gateway.prediction_log`; None leaves that out.
         clock: now, in UTC.
+        behind: how far the clock that dates predictions is behind that.
     """
 
     root: Path
@@ -52,12 +53,13 @@ class LocalDeployment:
     settings: GatewaySettings
     expected: "Expected | None" = None
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    behind: Callable[[], timedelta] = timedelta
 
     @cached_property
     def _predictions(self) -> "PredictionLog":
         from seldon.gateway.prediction_log import PredictionLog
 
-        return PredictionLog(self.settings.landing, self.deployment, self.expected)
+        return PredictionLog(self.settings.landing, self.deployment, self.expected, self.behind)
 
     @property
     def folder(self) -> DeploymentFolder:

@@ -44,22 +44,25 @@ class PredictionLog:
         landing: the landing zone that holds `predictions/dt=…/hour=…/`.
         deployment: whose files count.
         expected: scores the canary's records a second time; None leaves that out.
+        behind: how far the servers' clock is behind the machine's, which the gateway lives by.
     """
 
     landing: str
     deployment: str
     expected: Expected | None = None
+    behind: Callable[[], timedelta] = timedelta
     _read: dict[str, pl.DataFrame] = field(default_factory=dict, repr=False)
 
     def records(self, since: datetime, until: datetime) -> pl.DataFrame:
-        """Return one row a request and track.
+        """Return one row a request and track, of requests between two moments on the machine's clock.
 
         Columns: `request_id`, `track`, `event_time` (UTC), `customer_id`, `score`, `contacted`, `latency_ms` and
         `expected_score`.
 
         A request for several customers shows its first row, unless another one's score is not the bundle's.
         """
-        frames = [self._file(path) for path in self._files(since, until)]
+        behind = self.behind()
+        frames = [self._file(path) for path in self._files(since - behind, until - behind)]
         frame = pl.concat(frames) if frames else _with_expected(pl.DataFrame(schema=_RECORDS), [])
         wrong = ((pl.col("score") - pl.col("expected_score")).abs() > _MISMATCH).fill_null(False)
         return (

@@ -74,7 +74,7 @@ def test_nobody_gets_ahead_of_the_machine(clock: ProjectClock, ahead: timedelta)
     assert clock.now() <= datetime.now(UTC)
 
 
-@pytest.mark.parametrize("content", ["", "yesterday", "1.5"])
+@pytest.mark.parametrize("content", ["", "yesterday", "1.5", "-86400000000", " 5 ", "1_0", "9" * 18])
 def test_a_file_that_is_no_clock_is_named(clock: ProjectClock, content: str) -> None:
     clock.file.parent.mkdir()
     clock.file.write_text(content)

@@ -186,7 +186,7 @@ def test_on_a_pipe_the_demo_says_a_line_for_each_stage_and_the_log_the_rest(demo
         "evidence and gate for the best one",
         "into production, behind the API",
         "a canary that fails on purpose, for real customers",
-        "every customer scored",
+        "every customer scored, and a look at the model in production",
     ]
     assert sum(line["event"] == "ingested" for line in lines) == 6
 
@@ -254,7 +254,8 @@ def test_the_demo_lives_through_the_past_and_comes_back_to_the_present(demo: Dem
     assert not (demo.root / ".churn" / "clock").exists()
 
 
-def test_the_demo_ends_with_whom_to_contact(demo: Demo) -> None:
+def test_the_demo_ends_with_whom_to_contact_and_a_look_at_the_newest_model(demo: Demo) -> None:
+    assert re.search(r"^monitoring of version [456], 20\d\d-.*: WATCH: no window", demo.stdout, re.MULTILINE)
     said = re.search(r"^([\d,]+) customers scored, ([\d,]+) to be contacted", demo.stdout, re.MULTILINE)
     assert said
     customers, contacts = (int(number.replace(",", "")) for number in said.groups())

@@ -197,6 +197,14 @@ def test_records_are_found_across_the_hours(logs: Logs) -> None:
     assert logs.read(timedelta(hours=2))["score"].to_list() == [0.25]
 
 
+def test_records_of_servers_that_live_in_the_past_are_found_there(logs: Logs) -> None:
+    logs.access(logs.line("a", 1))
+    logs.predictions(logs.record("a"), hour="03")
+
+    assert logs.read()["score"].to_list() == [None]
+    assert logs.read(behind=lambda: timedelta(hours=9))["score"].to_list() == [0.25]
+
+
 def test_no_log_at_all_is_an_empty_frame(logs: Logs) -> None:
     frame = logs.read()
 
