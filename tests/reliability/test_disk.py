@@ -1,5 +1,6 @@
 """A full disk and denied rights: a clear refusal, nothing half-written, and a next run that completes."""
 
+import gc
 import os
 import re
 import shutil
@@ -110,12 +111,15 @@ def test_a_disk_with_little_room_left(small_disk: Path, tmp_path: Path, spare_pa
 def as_nobody() -> Iterator[None]:
     """Drop the rights of root, before whom nothing is forbidden."""
     user = os.geteuid()
+    gc.collect()  # earlier tests left temporary folders, which nobody could not remove
+    gc.disable()
     if user == 0:
         os.seteuid(NOBODY)
     try:
         yield
     finally:
         os.seteuid(user)
+        gc.enable()
 
 
 def own(folder: Path) -> None:
