@@ -160,10 +160,13 @@ def test_the_status_says_when_the_project_lives_in_the_past(churn: Run, promoted
     project_clock().begin(yesterday)
     try:
         shown = churn("status").stdout
+        scraped = re.search(r"^churn_metrics_refreshed_timestamp_seconds (\S+)$", churn("metrics").stdout, re.MULTILINE)
     finally:
         project_clock().catch_up()
 
     assert present["clock"] is None
+    assert scraped
+    assert datetime.now(UTC).timestamp() - float(scraped[1]) < 600  # alerts hold it against Prometheus' time
     assert f"clock: it is {yesterday:%Y-%m-%d %H:}" in shown
 
 
