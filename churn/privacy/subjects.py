@@ -19,6 +19,7 @@ from churn.lake.opened import Opened
 from churn.lake.reading import scan_files
 from churn.lake.table import Pinned
 from churn.log import get_logger
+from churn.privacy.halves import WIDTH, digits, halves
 from churn.privacy.keys import DataKey
 from churn.privacy.known import KnownTokens
 
@@ -26,15 +27,18 @@ log = get_logger(__name__)
 
 TABLE: Final = "subjects"
 FENCE: Final = "subjects"
+_FINGERPRINT: Final = ["fingerprint_high", "fingerprint_low"]
+"""The first 128 bits: among a billion subjects, two share them with a chance of one in 10^20."""
+_TOKEN: Final = ["token_high", "token_low"]
+"""What stands in a token after its prefix."""
 SCHEMA: Final = pl.Schema(
     {
-        "fingerprint": pl.Binary(),
+        **dict.fromkeys(_FINGERPRINT, pl.Int64()),
         "kind": pl.String(),
-        "token": pl.String(),
+        **dict.fromkeys(_TOKEN, pl.Int64()),
         "created_at": pl.Datetime("us", "UTC"),
     }
 )
-_TOKEN_BYTES: Final = 16
 _ATTEMPTS: Final = 50
 _KEY_CHECK: Final = "key-check"
 
@@ -132,7 +136,7 @@ class SubjectMap:
             table = self._open() or self._opened.create(self._uri, SCHEMA, name=TABLE)
             # A value that the cache lacks is not in a file whose every row is cached.
             found = self._find(table, set(table.files()) - self._cached_files, wanted)
-            missing = wanted.join(found, on="fingerprint", how="anti") if found.height else wanted
+            missing = wanted.join(found, on=_FINGERPRINT, how="anti") if found.height else wanted
             if not missing.height:
                 return found, set()
             minted = self._mint(missing)
@@ -158,26 +162,33 @@ class SubjectMap:
         A fingerprint is of one kind: the kind is part of what it is made from.
         """
         files = table.active.filter(pl.Series(table.files(), dtype=pl.String).is_in(list(paths)))
-        stored = scan_files(table.uri, files, table.schema, None, ["fingerprint", "token"])
-        present = stored.join(wanted.lazy().select("fingerprint"), on="fingerprint", how="semi").collect(
+        stored = scan_files(table.uri, files, table.schema, None, [*_FINGERPRINT, *_TOKEN])
+        present = stored.join(wanted.lazy().select(_FINGERPRINT), on=_FINGERPRINT, how="semi").collect(
             engine="streaming"
         )
-        return wanted.join(present, on="fingerprint", how="inner")
+        return _with_tokens(wanted.join(present, on=_FINGERPRINT, how="inner"))
 
     def _mint(self, missing: pl.DataFrame) -> pl.DataFrame:
-        digits = self._random(_TOKEN_BYTES * missing.height).hex()
-        width = 2 * _TOKEN_BYTES
-        drawn = pl.Series("token", [digits[at : at + width] for at in range(0, len(digits), width)])
+        drawn = halves(self._random(WIDTH * missing.height), _TOKEN)
         if drawn.n_unique() != missing.height:
             raise ChurnError(f"{self._uri}: the source of random bytes repeats itself; nothing was written")
-        prefix = pl.when(pl.col("kind") == "customer").then(pl.lit("cus_")).otherwise(pl.lit("tok_"))
-        return missing.with_columns(token=prefix + drawn, created_at=pl.lit(self._clock(), dtype=SCHEMA["created_at"]))
+        created_at = pl.lit(self._clock(), dtype=SCHEMA["created_at"])
+        return _with_tokens(missing.hstack(drawn)).with_columns(created_at=created_at)
 
     def _open(self) -> Pinned | None:
         table = self._opened.open(self._uri)
         if table is not None and not self._key_checked:
+            self._check_columns(table)
             self._check_key(table)
         return table
+
+    def _check_columns(self, table: Pinned) -> None:
+        """Refuse a map of other columns: where none of the known is found, every customer would become a new one."""
+        if lacking := [name for name in SCHEMA if name not in table.schema]:
+            raise ChurnError(
+                f"{self._uri}: lacks {', '.join(lacking)}; another version of the platform wrote it. "
+                "Ingest with that version, or anew into another lake"
+            )
 
     def _check_key(self, table: Pinned) -> None:
         """Refuse a data key other than the table's: every known customer would silently become a new one."""
@@ -196,8 +207,8 @@ class SubjectMap:
         return self._key.fingerprint(_KEY_CHECK, TABLE).hex()
 
     def _fingerprinted(self, raw: pl.Series, kind: str) -> pl.DataFrame:
-        prints = pl.Series(self._key.fingerprints(kind, raw), dtype=pl.Binary)
-        return pl.DataFrame({"raw": raw, "fingerprint": prints}).with_columns(kind=pl.lit(kind))
+        prints = b"".join(fingerprint[:WIDTH] for fingerprint in self._key.fingerprints(kind, raw))
+        return halves(prints, _FINGERPRINT).with_columns(raw=raw, kind=pl.lit(kind))
 
     def _known(self, kind: str) -> KnownTokens:
         return self._cache.setdefault(kind, KnownTokens(self._hash_seed))
@@ -211,6 +222,12 @@ class SubjectMap:
 
     def __repr__(self) -> str:
         return f"SubjectMap({self._uri!r})"
+
+
+def _with_tokens(pairs: pl.DataFrame) -> pl.DataFrame:
+    """Return subjects with the text of their tokens beside the halves of them."""
+    prefix = pl.when(pl.col("kind") == "customer").then(pl.lit("cus_")).otherwise(pl.lit("tok_"))
+    return pairs.with_columns(token=prefix + pl.Series(digits(pairs.select(_TOKEN)), dtype=pl.String))
 
 
 def _is_text(value: str) -> bool:

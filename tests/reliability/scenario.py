@@ -97,7 +97,7 @@ def _check_tokens(world: World, rows: pl.DataFrame, expected: Expected) -> None:
     assert set(known) == expected.customers
     assert len(set(known.values())) == len(known)
     subjects = world.rows("subjects")
-    assert subjects.height == subjects["fingerprint"].n_unique() == len(known)
+    assert subjects.height == subjects.select("fingerprint_high", "fingerprint_low").n_unique() == len(known)
     tokens = dict(rows.select("event_id", "customer_id").iter_rows())
     assert tokens == {event: known[customer] for event, customer in expected.customer_of.items()}
     customers = world.rows("customers")
