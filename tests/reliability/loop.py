@@ -9,19 +9,20 @@ import os
 import random
 import sys
 import time
-from collections import Counter
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from churn.lake.table import open_version
 from churn.landing.zone import LandingZone
 from churn.settings import Settings, load_settings
 from tests.reliability.askers import Askers, Logged
 from tests.reliability.loop_settings import GOOD, WRONG, write_settings
 from tests.reliability.moved_clock import MovedClock
+from tests.reliability.seen import Seen, Sizes, Verdict, compared, disk
 from tests.reliability.shop import DAY, HOUR, Shop
 
 if TYPE_CHECKING:
@@ -45,41 +46,6 @@ class Plan:
     wrong_model: int | None = 22
     turn: int | None = 104
     failing_canary: int | None = 170
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What the monitoring said in an hour."""
-
-    hour: int
-    version: str
-    decision: str
-    deed: str
-    reason: str
-    blamed: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """Memory and disk after so many hours, in bytes; `events` and `predictions` are in the lake by then."""
-
-    hour: int
-    resident: int
-    events: int
-    predictions: int
-    disk: dict[str, int]
-
-
-@dataclass
-class Seen:
-    """What happened, for the test to judge."""
-
-    hours: int
-    verdicts: list[Verdict] = field(default_factory=list)
-    told: list[tuple[int, str]] = field(default_factory=list)
-    sizes: list[Sizes] = field(default_factory=list)
-    seconds: dict[str, float] = field(default_factory=dict)
-    final: dict[str, Any] = field(default_factory=dict)
 
 
 class Loop:
@@ -151,7 +117,6 @@ class Loop:
 
     def score(self) -> None:
         """Score all customers; once they are served, theirs are the tokens that ask."""
-        from churn.lake.table import open_version
         from churn.online.pointer import read_pointer
         from stacks.environment import customers_folder
 
@@ -300,7 +265,6 @@ class Loop:
 
         from churn.ingestion.journal import totals
         from churn.ingestion.quarantine import open_rows
-        from churn.lake.table import open_version
         from steps.prune import HOURLY
         from steps.registry import active_ledger
 
@@ -309,20 +273,9 @@ class Loop:
         verified = self.churn("ledger", "verify", fails=True)
         uploaded = self.shop.uploaded
 
-        def compared(table: str, wanted: Collection[str]) -> dict[str, int]:
-            found = open_version(f"{lake}/{table}").scan(["event_id"]).collect()["event_id"].to_list()
-            counts = Counter(found)
-            return {
-                "wanted": len(wanted),
-                "rows": len(found),
-                "lost": len(set(wanted) - counts.keys()),
-                "twice": sum(number > 1 for number in counts.values()),
-                "foreign": len(counts.keys() - set(wanted)),
-            }
-
         return {
-            "activity": compared("activity", uploaded.appended),
-            "predictions": compared("predictions", self.logged.ids),
+            "activity": compared(lake, "activity", uploaded.appended),
+            "predictions": compared(lake, "predictions", self.logged.ids),
             "answered": {
                 "wanted": len(self.askers.answered),
                 "twice": len(self.askers.answered) - len(set(self.askers.answered)),
@@ -349,18 +302,6 @@ class Loop:
 
     def hour_of(self, moment: datetime) -> int:
         return (moment - self.began) // HOUR
-
-
-def disk(folder: Path) -> dict[str, int]:
-    """Return the bytes of files below each part of a project."""
-    found: Counter[str] = Counter()
-    for place, _, names in os.walk(folder):
-        relative = Path(place).relative_to(folder).parts
-        part = "/".join(relative[1:3] if relative[:1] == ("dev",) else relative[:2]) or "."
-        for name in names:
-            with suppress(FileNotFoundError):
-                found[part] += os.lstat(os.path.join(place, name)).st_size
-    return dict(sorted(found.items()))
 
 
 def _line(result: "Result") -> str:
