@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import onnx
 from numpy.typing import ArrayLike, NDArray
-from onnx import TensorProto, helper
+from onnx import TensorProto
 from skl2onnx import convert_sklearn
 from skl2onnx.common._container import ModelComponentContainer
 from skl2onnx.common._topology import Operator, Scope
@@ -14,11 +14,11 @@ from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 from sklearn.pipeline import Pipeline
 
 from churn.bundle.errors import BundleRefused
+from churn.bundle.probability import leave_the_probability
 from churn.features.catalogue import Feature
 from churn.training.categories import Categories
 from churn.training.numbers import Numbers
 
-OUTPUT = "churn_probability"
 _OPSET = {"": 18, "ai.onnx.ml": 3}
 
 
@@ -39,7 +39,7 @@ def to_onnx(pipeline: Pipeline, catalogue: Sequence[Feature]) -> bytes:
             f"{type(estimator).__name__}, the step {name} of its pipeline, cannot be converted to ONNX "
             f"({type(error).__name__}); use steps that convert (docs/extending.md)"
         ) from error
-    _leave_the_probability(model.graph)
+    leave_the_probability(model.graph)
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString(deterministic=True))
 
@@ -87,6 +87,13 @@ class _Nodes:
         )
         return name
 
+    def joined(self, blocks: Sequence[str], output: str) -> None:
+        """Join blocks of columns; one alone is the result."""
+        if len(blocks) == 1:
+            self.node("Identity", blocks, output)
+        else:
+            self.node("Concat", blocks, output, axis=1)
+
     def row(self, values: ArrayLike) -> str:
         """Add float32 values that are broadcast along the rows."""
         row = np.atleast_1d(np.asarray(values, dtype=np.float32))
@@ -132,7 +139,7 @@ def _convert_numbers(scope: Scope, operator: Operator, container: ModelComponent
     if len(numbers.flagged_):
         flags = add.node("Gather", [gaps, add.indices(numbers.flagged_)], axis=1)
         blocks.append(add.node("Cast", [flags], to=TensorProto.FLOAT))
-    add.node("Concat", blocks, operator.outputs[0].full_name, axis=1)
+    add.joined(blocks, operator.outputs[0].full_name)
 
 
 def _convert_categories(scope: Scope, operator: Operator, container: ModelComponentContainer) -> None:
@@ -146,13 +153,4 @@ def _convert_categories(scope: Scope, operator: Operator, container: ModelCompon
             known = [category.encode() for category in frequent]
             columns = add.node("OneHotEncoder", [values], op_domain="ai.onnx.ml", cats_strings=known, zeros=1)
             blocks.append(add.node("Reshape", [columns, add.indices([-1, len(frequent)])]))
-    add.node("Concat", blocks, operator.outputs[0].full_name, axis=1)
-
-
-def _leave_the_probability(graph: onnx.GraphProto) -> None:
-    """Replace the outputs by one: the second column of the probabilities."""
-    probabilities = graph.output[1].name
-    del graph.output[:]
-    graph.initializer.append(helper.make_tensor("churned", TensorProto.INT64, [1], [1]))
-    graph.node.append(helper.make_node("Gather", [probabilities, "churned"], [OUTPUT], axis=1, name="churned"))
-    graph.output.append(helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, [None, 1]))
+    add.joined(blocks, operator.outputs[0].full_name)

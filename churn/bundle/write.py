@@ -15,10 +15,11 @@ import polars.selectors as cs
 from churn.bundle.bundle import Bundle, inputs_of, open_bundle, run
 from churn.bundle.card import render_card
 from churn.bundle.checked import CARD, MANIFEST, MODEL, REFERENCE, TRANSFORMED, open_session, sha256
-from churn.bundle.convert import OUTPUT, to_onnx
+from churn.bundle.convert import to_onnx
 from churn.bundle.errors import BundleInvalid, BundleRefused
 from churn.bundle.manifest import GoldenRow, InputColumn, Lineage, Manifest, RunIds
 from churn.bundle.parity import adversarial_rows, check_parity
+from churn.bundle.probability import OUTPUT
 from churn.bundle.transformed import transformed_sample
 from churn.evaluation.importance import permutation_importance
 from churn.evaluation.metrics import Floats

@@ -11,9 +11,10 @@ from sklearn.preprocessing import FunctionTransformer
 from benchmarks import frames
 from churn.bundle.bundle import inputs_of, run
 from churn.bundle.checked import open_session
-from churn.bundle.convert import OUTPUT, to_onnx
+from churn.bundle.convert import to_onnx
 from churn.bundle.errors import BundleRefused
 from churn.bundle.manifest import Lineage
+from churn.bundle.probability import OUTPUT
 from churn.bundle.write import write_bundle
 from churn.evaluation.report import EvaluationReport
 from churn.training.frames import SplitFrames
