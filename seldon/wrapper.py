@@ -98,7 +98,7 @@ class Churn:
 
     def _answer(self, message: object) -> dict[str, Any]:
         try:
-            asked = protocol.read_message(message, self._columns, booleans=True)
+            asked = protocol.read_message(message, self._columns, lambda: True)
             scores = self._model.score(asked.rows.numbers, asked.rows.texts).tolist()
         except Fault:
             raise

@@ -37,7 +37,7 @@ def serving() -> list[Family]:
     """The prediction server's, after one of everything happened."""
     metrics = Metrics(Identity("churn", "churn", "churn", "7", "0" * 64, "stable"))
     metrics.watch(lambda: 0, 256, lambda: 0)
-    metrics.answered("predictions", 200, 0.001)
+    metrics.tally.answered("predictions", 200, 0.001)
     metrics.feedback.labels("churned").inc()
     return [_family(family) for family in text_string_to_metric_families(metrics.text().decode())]
 

@@ -5,6 +5,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,12 +21,13 @@ from seldon.serving.customers import Customers, Staleness
 from seldon.serving.docs_page import docs_page
 from seldon.serving.faults import Fault
 from seldon.serving.limits import Limits
-from seldon.serving.metrics import Metrics, Service
+from seldon.serving.metrics import Metrics
 from seldon.serving.model import Model
 from seldon.serving.openapi import openapi
 from seldon.serving.prediction_log import PredictionLog
 from seldon.serving.records import Entry
 from seldon.serving.request import Request, read_headers
+from seldon.serving.tally import Service
 
 Receive = Callable[[], Coroutine[Any, Any, Any]]
 Send = Callable[[Any], Awaitable[None]]
@@ -134,7 +136,7 @@ class App:
             self._metrics.defects.inc()
             defect = Fault(500, "DEFECT", "the server failed to answer; its metric churn_defects counts this")
             status, body = defect.status, _write_fault(defect, action.service, request)
-        self._metrics.answered(action.service, status, time.perf_counter() - started)
+        self._metrics.tally.answered(action.service, status, time.perf_counter() - started)
         await self._send(send, request, status, _JSON, body, extra)
 
     async def _read_body(self, request: Request, receive: Receive) -> bool:
@@ -175,16 +177,15 @@ class App:
 
     def _predict(self, request: Request, started: float) -> bytes:
         text = seldon.json_text(request)
-        booleans = may_hold_booleans(text)
-        message = seldon.parsed(text)
         lookup = self._customers.rows if self._customers is not None else None
-        asked = seldon.read_message(message, self._columns, booleans=booleans, lookup=lookup)
+        booleans = partial(may_hold_booleans, text)
+        asked = seldon.read_message(seldon.parsed(text), self._columns, booleans, lookup)
         scored = self._score(asked.rows, request, started)
         return seldon.write_message(scored, self._identity, asked.puid or request.id, tensor=asked.tensor)
 
     def _infer(self, request: Request, started: float) -> bytes:
-        booleans = may_hold_booleans(request.body)
-        rows, given_id, outputs = inference.read_inference(request, self._columns, booleans=booleans)
+        booleans = partial(may_hold_booleans, request.body)
+        rows, given_id, outputs = inference.read_inference(request, self._columns, booleans)
         scored = self._score(rows, request, started)
         return inference.write_inference(scored, self._identity, given_id or request.id, outputs)
 
@@ -201,9 +202,8 @@ class App:
         contacted = [score >= threshold for score in scores]
         latency_ms = round((time.perf_counter() - started) * 1e3, 4)
         scored = Scored(rows, scores, contacted, latency_ms)
-        self._metrics.rows.inc(len(scores))
-        if chosen := sum(contacted):
-            self._metrics.contacted.inc(chosen)
+        self._metrics.tally.rows += len(scores)
+        self._metrics.tally.contacted += sum(contacted)
         if self._log is not None:
             self._log.put(Entry(request.id, request.customer, self._clock(), scored))
         return scored

@@ -18,11 +18,14 @@ from seldon.serving.faults import Fault, bad_columns, bad_data, shown
 from seldon.serving.model import Model, Numbers, Texts
 
 NAN: Final = float("nan")
+_NUMBERS: Final = frozenset((int, float))
+_NULLABLE: Final = frozenset((int, float, type(None)))
 MAX_TEXT: Final = 128
 """Longest category in characters: the longest that ingestion takes in."""
 _PLANS: Final = 256
 """Orders of columns that are remembered; callers have few."""
 _MANY: Final = 24
+"""Rows from which on they are taken by columns."""
 _CODES: Final = 4096
 """Categories that are known to be well formed; there are few of them too."""
 
@@ -84,14 +87,15 @@ class Columns:
         self._last: tuple[list[Any], Plan] | None = None
         self._fine: set[str] = set()
 
-    def read(self, names: Sequence[Any], rows: Sequence[Row], where: str, *, booleans: bool) -> Rows:
+    def read(self, names: Sequence[Any], rows: Sequence[Row], where: str, booleans: Callable[[], bool]) -> Rows:
         """Read rows of values in the order of `names`.
 
         Args:
             names: the columns.
             rows: lists of as many values each: numbers, texts, and None for unknown.
             where: the field that holds the rows, for messages.
-            booleans: whether some value may be true or false, which C takes for a number.
+            booleans: says whether some value may be true or false, which C takes for a number; asked for many rows
+                alone, of which not every value is looked at.
 
         Raises:
             Fault: names the first fields that do not fit.
@@ -99,13 +103,12 @@ class Columns:
         self.check_count(len(rows), where)
         plan = self._plan(names)
         try:
-            if booleans and bool in set(map(type, chain.from_iterable(rows))):
-                raise _Unfit
-            return Rows(self._numbers(plan, rows), self._texts(plan, rows), self._model.missing, plan)
+            numbers, texts = self._numbers(plan, rows, booleans), self._texts(plan, rows)
+            return Rows(numbers, texts, self._model.missing, plan)
         except (_Unfit, TypeError, struct.error, OverflowError):
             raise bad_columns(self._faults(plan, rows, where)) from None
 
-    def read_objects(self, rows: Sequence[Any], where: str, *, booleans: bool) -> Rows:
+    def read_objects(self, rows: Sequence[Any], where: str, booleans: Callable[[], bool]) -> Rows:
         """Read rows that are objects of their own columns; one row may lack what another has.
 
         Raises:
@@ -120,8 +123,8 @@ class Columns:
             names = tuple(dict.fromkeys(chain.from_iterable(rows)))
             self._plan(names)
             self._check_each(rows, where)
-            return self.read([*names], [[row.get(name) for name in names] for row in rows], where, booleans=booleans)
-        return self.read([*names], [list(row.values()) for row in rows], where, booleans=booleans)
+            return self.read([*names], [[row.get(name) for name in names] for row in rows], where, booleans)
+        return self.read([*names], [list(row.values()) for row in rows], where, booleans)
 
     def whole_plan(self) -> Plan:
         """Return the plan of rows that hold every column, in the model's order."""
@@ -188,10 +191,15 @@ class Columns:
             texts=tuple((names.index(name), model.texts.index(name), self._kinds[name].required) for name in texts),
         )
 
-    def _numbers(self, plan: Plan, rows: Sequence[Row]) -> Numbers:
+    def _numbers(self, plan: Plan, rows: Sequence[Row], booleans: Callable[[], bool]) -> Numbers:
         if set(map(type, rows)) != {list} or set(map(len, rows)) != {len(plan.names)}:
             raise _Unfit
-        numbers = _by_rows(plan, rows) if len(rows) < _MANY else _by_columns(plan, rows)
+        if len(rows) < _MANY:
+            numbers = _by_rows(plan, rows)
+        elif booleans() and bool in set(map(type, chain.from_iterable(rows))):
+            raise _Unfit
+        else:
+            numbers = _by_columns(plan, rows)
         if plan.place is not None:
             some, numbers = numbers, np.full((len(rows), len(self._model.numbers)), NAN, dtype=np.float32)
             numbers[:, plan.place] = some
@@ -248,7 +256,7 @@ class Columns:
 
 
 def _by_rows(plan: Plan, rows: Sequence[Row]) -> Numbers:
-    packed = [_packed(plan.pack, plan.pick(row)) for row in rows]
+    packed = [plan.pack(*_filled(plan.pick(row))) for row in rows]
     return np.ndarray((len(rows), plan.given), np.float32, packed[0] if len(packed) == 1 else b"".join(packed))
 
 
@@ -257,6 +265,15 @@ def _by_columns(plan: Plan, rows: Sequence[Row]) -> Numbers:
     pack = struct.Struct(f"{len(rows)}f").pack
     packed = [_packed(pack, column) for column in plan.pick(list(zip(*rows, strict=True)))]
     return np.ascontiguousarray(np.ndarray((plan.given, len(rows)), np.float32, b"".join(packed)).T)
+
+
+def _filled(values: Sequence[Any]) -> Sequence[float]:
+    """Return numbers with NaN for unknown ones; refuse what is no number, booleans too."""
+    if _NUMBERS.issuperset(map(type, values)):
+        return values
+    if not _NULLABLE.issuperset(map(type, values)):
+        raise _Unfit
+    return [NAN if value is None else value for value in values]
 
 
 def _packed(pack: Callable[..., bytes], values: Sequence[Any]) -> bytes:

@@ -1,6 +1,6 @@
 """The Open Inference Protocol, version 2: a tensor for each feature, in JSON or in binary."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -20,7 +20,9 @@ _BINARY: Final = _FLOATS | _INTEGERS
 _OUTPUTS: Final = ("churn", "contacted")
 
 
-def read_inference(request: Request, columns: Columns, *, booleans: bool) -> tuple[Rows, str | None, tuple[str, ...]]:
+def read_inference(
+    request: Request, columns: Columns, booleans: Callable[[], bool]
+) -> tuple[Rows, str | None, tuple[str, ...]]:
     """Return the rows of a request, its id, and the outputs it asks for.
 
     Raises:
@@ -47,7 +49,7 @@ def read_inference(request: Request, columns: Columns, *, booleans: bool) -> tup
     rows = len(tensors[0])
     if any(len(values) != rows for values in tensors):
         raise bad_columns(["inputs: all tensors must have the same number of rows"])
-    given = columns.read(names, list(map(list, zip(*tensors, strict=True))), "inputs", booleans=booleans)
+    given = columns.read(names, list(map(list, zip(*tensors, strict=True))), "inputs", booleans)
     return given, checked_id(message.get("id"), "id"), _wanted(message.get("outputs"))
 
 

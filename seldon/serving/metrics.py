@@ -1,23 +1,12 @@
 """What the server counts, in Prometheus' form."""
 
 from collections.abc import Callable
-from typing import Final, Literal
 
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    Info,
-    ProcessCollector,
-    disable_created_metrics,
-)
+from prometheus_client import CollectorRegistry, Counter, Gauge, Info, ProcessCollector, disable_created_metrics
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from seldon.serving.answer import Identity
-
-Service = Literal["predictions", "infer", "feedback"]
-_BUCKETS: Final = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1.0, 2.0)
+from seldon.serving.tally import Tally
 
 
 class Metrics:
@@ -39,18 +28,8 @@ class Metrics:
                 "track": identity.track,
             }
         )
-        self._requests = Counter("churn_requests", "requests answered", ["service", "code"], registry=registry)
-        self._seconds = Histogram(
-            "churn_request_seconds",
-            "from the headers of a request to its answer",
-            ["service"],
-            buckets=_BUCKETS,
-            registry=registry,
-        )
-        self._by_service = {service: self._seconds.labels(service) for service in ("predictions", "infer", "feedback")}
-        self._by_code: dict[tuple[Service, int], Counter] = {}
-        self.rows = Counter("churn_rows", "rows scored", registry=registry)
-        self.contacted = Counter("churn_contacted", "rows whose score reached the threshold", registry=registry)
+        self.tally = Tally()
+        registry.register(self.tally)
         self.defects = Counter("churn_defects", "requests that met a defect of the server", registry=registry)
         self.feedback = Counter("churn_feedback_truths", "true labels that came back", ["label"], registry=registry)
         self.rewards = Gauge("churn_feedback_reward", "sum of the rewards that came back", registry=registry)
@@ -79,14 +58,6 @@ class Metrics:
         age = Gauge("churn_customer_snapshot_age_hours", "age of the customer snapshot served", registry=registry)
         age.set_function(age_hours)
         Gauge("churn_customers", "customers that can be asked for", registry=registry).set_function(count)
-
-    def answered(self, service: Service, code: int, seconds: float) -> None:
-        """Count an answer."""
-        counter = self._by_code.get((service, code))
-        if counter is None:
-            counter = self._by_code[(service, code)] = self._requests.labels(service, str(code))
-        counter.inc()
-        self._by_service[service].observe(seconds)
 
     def text(self) -> bytes:
         """Return everything counted so far."""

@@ -1,7 +1,7 @@
 """What every protocol knows of a request, and what it answers."""
 
+import random
 import re
-import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -52,7 +52,7 @@ def read_headers(headers: Iterable[tuple[bytes, bytes]], query: bytes) -> tuple[
                 request.json_bytes = int(value)
             else:
                 fault = "inference-header-content-length: must be a number of bytes"
-    request.id = request.id or secrets.token_hex(16)
+    request.id = request.id or f"{random.getrandbits(128):032x}"
     return request, fault
 
 

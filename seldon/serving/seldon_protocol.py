@@ -63,13 +63,15 @@ class Message(NamedTuple):
     tensor: bool
 
 
-def read_message(message: object, columns: Columns, *, booleans: bool, lookup: Lookup | None = None) -> Message:
+def read_message(
+    message: object, columns: Columns, booleans: Callable[[], bool], lookup: Lookup | None = None
+) -> Message:
     """Read a message.
 
     Args:
         message: parsed.
         columns: the model's.
-        booleans: whether some value may be true or false.
+        booleans: says whether some value may be true or false.
         lookup: finds customers; none where only features are taken.
 
     Raises:
@@ -80,13 +82,13 @@ def read_message(message: object, columns: Columns, *, booleans: bool, lookup: L
     puid = _puid(message.get("meta"))
     match [name for name in _PAYLOADS if message.get(name) is not None]:
         case ["data"]:
-            return _read_data(message["data"], puid, columns, booleans=booleans)
+            return _read_data(message["data"], puid, columns, booleans)
         case ["jsonData"]:
             rows = message["jsonData"]
             if isinstance(rows, dict) and _CUSTOMERS in rows:
                 return Message(_find(rows, lookup), puid, tensor=False)
             rows = rows if isinstance(rows, list) else [rows]
-            return Message(columns.read_objects(rows, "jsonData", booleans=booleans), puid, tensor=False)
+            return Message(columns.read_objects(rows, "jsonData", booleans), puid, tensor=False)
     raise bad_data("give exactly one of data.ndarray, data.tensor and jsonData")
 
 
@@ -106,7 +108,7 @@ def _puid(meta: object) -> str | None:
     return checked_id(meta.get("puid"), "meta.puid")
 
 
-def _read_data(data: object, puid: str | None, columns: Columns, *, booleans: bool) -> Message:
+def _read_data(data: object, puid: str | None, columns: Columns, booleans: Callable[[], bool]) -> Message:
     if not isinstance(data, dict):
         raise bad_data("data: must be an object with names and ndarray or tensor")
     ndarray, tensor = data.get("ndarray"), data.get("tensor")
@@ -116,11 +118,11 @@ def _read_data(data: object, puid: str | None, columns: Columns, *, booleans: bo
     if not isinstance(names, list) or not names:
         raise bad_columns(["data.names: is required; columns are matched by name, in any order"])
     if ndarray is None:
-        rows = columns.read(names, _tensor_rows(tensor), "data.tensor", booleans=booleans)
+        rows = columns.read(names, _tensor_rows(tensor), "data.tensor", booleans)
         return Message(rows, puid, tensor=True)
     if not isinstance(ndarray, list):
         raise bad_data("data.ndarray: must be a list of rows")
-    return Message(columns.read(names, ndarray, "data.ndarray", booleans=booleans), puid, tensor=False)
+    return Message(columns.read(names, ndarray, "data.ndarray", booleans), puid, tensor=False)
 
 
 def _tensor_rows(tensor: object) -> list[list[Any]]:

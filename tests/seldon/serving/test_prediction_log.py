@@ -57,7 +57,7 @@ def features(model: Model) -> Features:
 
 @pytest.fixture
 def entry(model: Model) -> Entry:
-    rows = Columns(model, 100).read(NAMES, [ROW, ROW], "rows", booleans=False)
+    rows = Columns(model, 100).read(NAMES, [ROW, ROW], "rows", lambda: False)
     return Entry("r-1", TOKEN, 1_790_000_000.25, Scored(rows, [0.25, 0.75], [False, True], 0.5))
 
 
@@ -297,7 +297,7 @@ def test_features_have_the_digits_that_the_model_saw(model: Model, features: Fea
         ["plan", *NAMES[:2], "active_day_rate"],
         [[None, 1 / 3, 1e-30, None], ['a"b', 16777217, 2, 0.1]],
         "rows",
-        booleans=False,
+        lambda: False,
     )
     records = Records(IDENTITY, features, 0.0)
 
@@ -315,7 +315,7 @@ def test_features_have_the_digits_that_the_model_saw(model: Model, features: Fea
 
 @pytest.mark.parametrize("rows", [1, 9, 10, 11, 100, 101])
 def test_every_row_of_a_request_has_a_key_of_its_own(model: Model, features: Features, rows: int) -> None:
-    read = Columns(model, 200).read(NAMES, [ROW] * rows, "rows", booleans=False)
+    read = Columns(model, 200).read(NAMES, [ROW] * rows, "rows", lambda: False)
     asked = [Entry(name, TOKEN, 0.0, Scored(read, [0.5] * rows, [True] * rows, 0.1)) for name in ("r", "s")]
     records = Records(IDENTITY, features, 0.0)
 
@@ -327,7 +327,7 @@ def test_every_row_of_a_request_has_a_key_of_its_own(model: Model, features: Fea
 
 
 def test_rows_of_customers_are_about_them_and_others_about_the_header(model: Model, features: Features) -> None:
-    read = Columns(model, 100).read(NAMES, [ROW, ROW], "rows", booleans=False)
+    read = Columns(model, 100).read(NAMES, [ROW, ROW], "rows", lambda: False)
     asked_for = read._replace(customers=["cus_a", "cus_b"])
     records = Records(IDENTITY, features, 0.0)
 
