@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import uvicorn
 
 from seldon.serving.sockets import deafen, take_waiting
+from seldon.serving.whole_answers import WholeAnswers
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _BACKLOG = 2048
@@ -52,7 +53,7 @@ class Server(uvicorn.Server):
         config = uvicorn.Config(
             app,
             loop="uvloop",
-            http="httptools",
+            http=WholeAnswers,
             ws="none",
             lifespan="off",
             interface="asgi3",
