@@ -61,8 +61,9 @@ class Records:
         track = self.identity.track.encode()
         self._texts["event_id"] += [_event_ids(b"%b-%b-" % (i, track), n) for i, n in zip(ids, counts, strict=True)]
         self._texts["request_id"] += [text(i) * n for i, n in zip(ids, counts, strict=True)]
-        for entry, n in zip(entries, counts, strict=True):
-            self._add_customer(entry, n)
+        whom = [_customers(entry, n) for entry, n in zip(entries, counts, strict=True)]
+        self._texts["customer_id"] += whom
+        self._known["customer_id"].append(np.repeat(np.array([who != b"" for who in whom]), counts))
         for name, values in (
             ("event_time", [round(entry.at * _MICROSECONDS) for entry in entries]),
             ("latency_ms", [one.latency_ms for one in scored]),
@@ -101,15 +102,6 @@ class Records:
             known = np.concatenate(self._known[path])
             yield Column((_FEATURES, name), "text", b"".join(self._texts[path]), known)
 
-    def _add_customer(self, entry: Entry, rows: int) -> None:
-        """Say whom each row is about: who was asked for by token, or else whom the request's header names."""
-        whom = entry.scored.rows.customers
-        if whom is not None:
-            self._texts["customer_id"] += [text(token.encode()) for token in whom]
-        elif entry.customer is not None:
-            self._texts["customer_id"].append(text(entry.customer.encode()) * rows)
-        self._known["customer_id"].append(np.full(rows, whom is not None or entry.customer is not None))
-
     def _about_requests(self) -> list[Column]:
         identity = self.identity
         fixed = {
@@ -146,8 +138,17 @@ class Records:
         ]
 
 
+def _customers(entry: Entry, rows: int) -> bytes:
+    """Return whom each row is about, if anybody: who was asked for by token, or else whom the header names."""
+    if (tokens := entry.scored.rows.customers) is not None:
+        return b"".join([text(token.encode()) for token in tokens])
+    return b"" if entry.customer is None else text(entry.customer.encode()) * rows
+
+
 def _event_ids(begin: bytes, rows: int) -> bytes:
     """Return a text for each row, its number at the end: those of as many digits share what stands before them."""
+    if rows == 1:
+        return text(begin + b"0")
     parts, first, digits = [], 0, 1
     while first < rows:
         end = min(rows, 10**digits)
