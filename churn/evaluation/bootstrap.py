@@ -1,10 +1,11 @@
 """Intervals by resampling customers: rows of one customer stay together."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+from threadpoolctl import threadpool_limits
 
 from churn.evaluation.costs import Costs
 from churn.evaluation.metrics import METRICS, Floats, Metric, Scored, measure
@@ -24,14 +25,14 @@ class Estimate(Frozen):
 
 @dataclass(frozen=True)
 class Draws:
-    """Every metric on the rows themselves and on every resample."""
+    """Metrics on the rows themselves and on every resample."""
 
     value: dict[Metric, float]
     resampled: dict[Metric, Floats]
 
     def estimates(self, confidence: float) -> dict[Metric, Estimate]:
-        """Return every metric with its interval."""
-        return {name: _estimate(self.value[name], self.resampled[name], confidence) for name in METRICS}
+        """Return every metric that was measured with its interval."""
+        return {name: _estimate(value, self.resampled[name], confidence) for name, value in self.value.items()}
 
     def minus(self, other: "Draws", metrics: Sequence[Metric], confidence: float) -> dict[Metric, Estimate]:
         """Return the differences; both sides saw the same resamples, so the interval is that of a paired test."""
@@ -48,12 +49,26 @@ class Draws:
 
 
 def bootstrap(
-    models: Sequence[Scored], customers: pl.Series, costs: Costs, rounds: int, seed: int
+    models: Sequence[Scored],
+    customers: pl.Series,
+    costs: Costs,
+    rounds: int,
+    seed: int,
+    metrics: Collection[Metric] = METRICS,
 ) -> tuple[Draws, ...]:
     """Measure every model on all rows and on `rounds` resamples of their customers, which all models share.
 
-    The same customers, rounds and seed give the same resamples.
+    The same customers, rounds and seed give the same resamples, whatever is measured on them. All of it runs on one
+    thread: the order in which several add up would reach the last bits, and to wait for each other costs them more than
+    they win.
     """
+    with threadpool_limits(limits=1):
+        return _bootstrapped(models, customers, costs, rounds, seed, metrics)
+
+
+def _bootstrapped(
+    models: Sequence[Scored], customers: pl.Series, costs: Costs, rounds: int, seed: int, metrics: Collection[Metric]
+) -> tuple[Draws, ...]:
     # Not by way of Categorical, whose codes depend on what this process has seen before.
     codes = customers.rank("dense").to_numpy().astype(np.intp) - 1
     people = int(codes.max()) + 1
@@ -66,12 +81,12 @@ def bootstrap(
         ]
         weights = np.array(counts, dtype=np.float64)[:, codes]
         for scored, measured in zip(models, parts, strict=True):
-            measured.append(measure(scored, weights, costs))
+            measured.append(measure(scored, weights, costs, metrics))
     every = np.ones((1, len(codes)))
     return tuple(
         Draws(
-            {name: float(values[0]) for name, values in measure(scored, every, costs).items()},
-            {name: np.concatenate([part[name] for part in measured]) for name in METRICS},
+            {name: float(values[0]) for name, values in measure(scored, every, costs, metrics).items()},
+            {name: np.concatenate([part[name] for part in measured]) for name in metrics},
         )
         for scored, measured in zip(models, parts, strict=True)
     )

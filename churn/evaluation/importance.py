@@ -27,7 +27,7 @@ def permutation_importance(
     rounds: int,
     seed: int,
 ) -> tuple[Importance, ...]:
-    """Return the mean loss of each feature, largest first.
+    """Return the mean loss of each feature, largest first; one that is the same in all rows loses nothing.
 
     Args:
         score: gives the probability of churn for columns of equal length.
@@ -46,7 +46,16 @@ def permutation_importance(
         name: float(
             np.mean([whole - roc_auc(outcome, score({**sample, name: values[order]})) for order in permutations])
         )
+        if _varies(values)
+        else 0.0
         for name, values in sample.items()
     }
     ranked = sorted(losses.items(), key=lambda loss: (-loss[1], loss[0]))
     return tuple(Importance(feature=name, auc_loss=loss) for name, loss in ranked)
+
+
+def _varies(values: NDArray[np.generic]) -> bool:
+    """Tell whether there are two different values; unknown numbers are alike."""
+    first = values[:1]
+    same = (values == first) | ((values != values) & (first != first))
+    return not bool(np.all(same))

@@ -1,6 +1,8 @@
 """Metrics of scored rows under many row weights at once, so that a bootstrap is a few matrix operations."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, get_args
 
 import numpy as np
@@ -46,36 +48,25 @@ def roc_auc(churned: NDArray[np.bool_], score: Floats) -> float:
     return float(_Ranked.of(churned, score).tally(np.ones((1, len(score)))).roc_auc[0])
 
 
-def measure(scored: Scored, weights: Floats, costs: Costs) -> dict[Metric, Floats]:
-    """Return every metric for every row of `weights` (resamples × rows); NaN where it is undefined.
+def measure(
+    scored: Scored, weights: Floats, costs: Costs, metrics: Collection[Metric] = METRICS
+) -> dict[Metric, Floats]:
+    """Return metrics for every row of `weights` (resamples × rows); NaN where one is undefined.
 
     PR-AUC is average precision. Lift and capture look at the 10 % with the highest scores; rows with the same score
     count in proportion. Calibration error is the mean distance of score and outcome over ten bins of equal size
     (ECE). Profit is in the currency of the costs, for each customer scored.
+
+    Args:
+        scored: the rows.
+        weights: how often each of them counts.
+        costs: what a contact costs and brings.
+        metrics: those to compute; none depends on the others.
     """
     ranked = _Ranked.of(scored.churned, scored.score)
-    w = weights[:, ranked.order]
-    tally = ranked.tally(w)
-    acted = int(np.searchsorted(-ranked.score, -scored.threshold, side="right"))
-    hits = (w[:, :acted] @ ranked.churned[:acted]).astype(np.float64)
-    contacted = w[:, :acted].sum(axis=1)
-    positives, total = tally.positives, tally.total
-    top = TOP_SHARE * total
+    measured = _Measured(ranked, weights[:, ranked.order], scored.threshold, costs)
     with np.errstate(invalid="ignore", divide="ignore"):
-        captured = tally.captured(top)
-        return {
-            "roc_auc": tally.roc_auc,
-            "pr_auc": tally.pr_auc,
-            "brier": w @ (ranked.score - ranked.churned) ** 2 / total,
-            "calibration_error": _calibration_error(ranked, w) / total,
-            "accuracy": (hits + total - positives - (contacted - hits)) / total,
-            "precision": hits / contacted,
-            "recall": hits / positives,
-            "f1": 2 * hits / (contacted + positives),
-            "lift_at_10": captured / top / (positives / total),
-            "capture_at_10": captured / positives,
-            "profit_per_customer": (costs.reward * hits - costs.contact_cost * contacted) / total,
-        }
+        return {name: getattr(measured, name) for name in metrics}
 
 
 @dataclass(frozen=True)
@@ -100,6 +91,90 @@ class _Ranked:
         if len(self.starts) == len(self.order):
             return _Tally(positive, w)
         return _Tally(np.add.reduceat(positive, self.starts, axis=1), np.add.reduceat(w, self.starts, axis=1))
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """The metrics by their names, each computed when it is asked for.
+
+    Attributes:
+        w: weights in the order of the ranks, one line for each resample.
+    """
+
+    ranked: _Ranked
+    w: Floats
+    threshold: float
+    costs: Costs
+
+    @cached_property
+    def _tally(self) -> "_Tally":
+        return self.ranked.tally(self.w)
+
+    @cached_property
+    def _acted(self) -> int:
+        return int(np.searchsorted(-self.ranked.score, -self.threshold, side="right"))
+
+    @cached_property
+    def _hits(self) -> Floats:
+        return (self.w[:, : self._acted] @ self.ranked.churned[: self._acted]).astype(np.float64)
+
+    @cached_property
+    def _contacted(self) -> Floats:
+        return np.asarray(self.w[:, : self._acted].sum(axis=1))
+
+    @cached_property
+    def _top(self) -> Floats:
+        return np.asarray(TOP_SHARE * self._tally.total)
+
+    @cached_property
+    def _captured(self) -> Floats:
+        return self._tally.captured(self._top)
+
+    @property
+    def roc_auc(self) -> Floats:
+        return self._tally.roc_auc
+
+    @property
+    def pr_auc(self) -> Floats:
+        return self._tally.pr_auc
+
+    @property
+    def brier(self) -> Floats:
+        return np.asarray(self.w @ (self.ranked.score - self.ranked.churned) ** 2 / self._tally.total)
+
+    @property
+    def calibration_error(self) -> Floats:
+        return np.asarray(_calibration_error(self.ranked, self.w) / self._tally.total)
+
+    @property
+    def accuracy(self) -> Floats:
+        positives, total = self._tally.positives, self._tally.total
+        return np.asarray((self._hits + total - positives - (self._contacted - self._hits)) / total)
+
+    @property
+    def precision(self) -> Floats:
+        return np.asarray(self._hits / self._contacted)
+
+    @property
+    def recall(self) -> Floats:
+        return np.asarray(self._hits / self._tally.positives)
+
+    @property
+    def f1(self) -> Floats:
+        return np.asarray(2 * self._hits / (self._contacted + self._tally.positives))
+
+    @property
+    def lift_at_10(self) -> Floats:
+        return np.asarray(self._captured / self._top / (self._tally.positives / self._tally.total))
+
+    @property
+    def capture_at_10(self) -> Floats:
+        return np.asarray(self._captured / self._tally.positives)
+
+    @property
+    def profit_per_customer(self) -> Floats:
+        earned = self.costs.reward * self._hits - self.costs.contact_cost * self._contacted
+        return np.asarray(earned / self._tally.total)
 
 
 class _Tally:

@@ -14,7 +14,7 @@ from churn.evaluation.costs import Costs
 from churn.evaluation.curves import CalibrationBin, Curve, calibration_bins, pr_curve, roc_curve
 from churn.evaluation.metrics import Floats, Metric, Scored
 from churn.evaluation.profit import ProfitCurve, profit_curve
-from churn.evaluation.segments import Segment, by_band, by_value
+from churn.evaluation.segments import Segment, by_band, by_value, each_group
 from churn.evaluation.settings import EvaluationSettings
 from churn.frozen import Frozen
 
@@ -121,9 +121,10 @@ def evaluate(
     everybody = np.ones(len(churned), dtype=np.bool_)
     of_recency, *rest = draws([recency, *models, *([incumbent] if incumbent else [])], everybody)
     of_incumbent = rest[len(models)] if incumbent else None
-    segments = [(segment, draws(models, segment[2])) for segment in segments_of(test, settings)]
+    of_models = tuple(rest[: len(models)])
+    segments = list(each_group(segments_of(test, settings), of_models, lambda rows: draws(models, rows)))
     reports = {}
-    for number, (said, mine) in enumerate(zip(models, rest, strict=False)):
+    for number, (said, mine) in enumerate(zip(models, of_models, strict=True)):
         scored = Scored(churned, said.scores, said.threshold)
         reports[said.name] = ModelReport(
             name=said.name,

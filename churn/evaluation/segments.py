@@ -1,7 +1,8 @@
 """Groups of customers that are judged on their own: by plan, by country, by tenure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
+from typing import TypeVar
 
 import numpy as np
 import polars as pl
@@ -12,6 +13,8 @@ OTHERS = "others"
 
 Segment = tuple[str, str, NDArray[np.bool_]]
 """Column, value or band, and which rows belong to it."""
+
+Found = TypeVar("Found")
 
 
 def by_value(frame: pl.DataFrame, column: str, most: int) -> Iterator[Segment]:
@@ -36,6 +39,24 @@ def by_band(frame: pl.DataFrame, column: str, borders: Sequence[float]) -> Itera
             yield column, _name(low, high), rows
     if (gaps := np.isnan(number)).any():
         yield column, UNKNOWN, gaps
+
+
+def each_group(
+    segments: Iterable[Segment], everybody: Found, look: Callable[[NDArray[np.bool_]], Found]
+) -> Iterator[tuple[Segment, Found]]:
+    """Return every segment with what a look at its rows finds; rows that make several segments are looked at once.
+
+    Args:
+        segments: groups of the same rows.
+        everybody: what a look at all rows has found; a column without values makes them a segment.
+        look: takes which rows belong to a group.
+    """
+    seen: dict[bytes, Found] = {}
+    for segment in segments:
+        rows = segment[2]
+        if (key := rows.tobytes()) not in seen:
+            seen[key] = everybody if rows.all() else look(rows)
+        yield segment, seen[key]
 
 
 def _name(low: float, high: float) -> str:

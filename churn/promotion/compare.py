@@ -1,6 +1,6 @@
 """Both models, the baselines and every segment on the same held-out rows, under the same resamples of customers."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ from churn.evaluation.bootstrap import Draws, bootstrap
 from churn.evaluation.costs import Costs
 from churn.evaluation.metrics import Floats, Metric, Scored, roc_auc
 from churn.evaluation.report import segments_of
+from churn.evaluation.segments import Segment, each_group
 from churn.features.tables import CUSTOMER, CUTOFF, LABEL
 from churn.promotion.evidence import (
     Baselines,
@@ -28,6 +29,8 @@ from churn.promotion.evidence import (
 )
 from churn.promotion.settings import PromotionSettings
 
+_QUALITY: tuple[Metric, ...] = ("roc_auc", "brier")
+_DECIDING: tuple[Metric, ...] = (*_QUALITY, "profit_per_customer")
 _SAME_BRIER = 2 * GOLDEN_TOLERANCE
 """Scores that differ by so much as two installations may move the Brier score by no more than twice of it."""
 
@@ -64,7 +67,12 @@ def compare(candidate: Bundle, incumbent: Bundle | None, rows: pl.DataFrame, set
         "recency": Scored(churned, _by_recency(churned, rows, evaluation.recency_column), np.inf),
         "nobody": Scored(churned, np.full(rows.height, base_rate), np.inf),
     }
-    draws = measured.draws({**scored, **baselines}, rows[CUSTOMER])
+    draws = measured.draws({**scored, **baselines}, rows[CUSTOMER], _DECIDING)
+
+    def group(chosen: NDArray[np.bool_]) -> dict[str, Draws]:
+        people = rows[CUSTOMER].filter(pl.Series(chosen))
+        return measured.draws({name: one.where(chosen) for name, one in scored.items()}, people, _QUALITY)
+
     _check_brier(candidate, draws["candidate"])
     return Comparison(
         sample=Sample(
@@ -81,8 +89,8 @@ def compare(candidate: Bundle, incumbent: Bundle | None, rows: pl.DataFrame, set
         over_incumbent=measured.differences(draws["candidate"], draws["incumbent"]) if incumbent else None,
         baselines=measured.baselines(draws["candidate"], recency=draws["recency"], nobody=draws["nobody"]),
         segments=tuple(
-            measured.segment(column, value, chosen, scored, rows[CUSTOMER])
-            for column, value, chosen in segments_of(rows, evaluation)
+            measured.segment(segment, churned, found)
+            for segment, found in each_group(segments_of(rows, evaluation), draws, group)
         ),
     )
 
@@ -142,9 +150,13 @@ class _Measured:
     settings: PromotionSettings
     costs: Costs
 
-    def draws(self, scored: Mapping[str, Scored], customers: pl.Series) -> dict[str, Draws]:
-        draws = bootstrap(list(scored.values()), customers, self.costs, self.settings.rounds, self.settings.seed)
-        return dict(zip(scored, draws, strict=True))
+    def draws(
+        self, scored: Mapping[str, Scored], customers: pl.Series, metrics: Collection[Metric]
+    ) -> dict[str, Draws]:
+        rounds, seed = self.settings.rounds, self.settings.seed
+        return dict(
+            zip(scored, bootstrap(list(scored.values()), customers, self.costs, rounds, seed, metrics), strict=True)
+        )
 
     def quality(self, draws: Draws) -> Quality:
         estimates = draws.estimates(self.settings.confidence)
@@ -177,22 +189,14 @@ class _Measured:
             over_nobody=self.difference(mine, nobody, "profit_per_customer"),
         )
 
-    def segment(
-        self,
-        column: str,
-        value: str,
-        chosen: NDArray[np.bool_],
-        scored: Mapping[str, Scored],
-        customers: pl.Series,
-    ) -> SegmentEvidence:
-        people = customers.filter(pl.Series(chosen))
-        draws = self.draws({name: one.where(chosen) for name, one in scored.items()}, people)
+    def segment(self, segment: Segment, churned: NDArray[np.bool_], draws: Mapping[str, Draws]) -> SegmentEvidence:
+        column, value, chosen = segment
         mine, other = draws["candidate"], draws.get("incumbent")
         return SegmentEvidence(
             column=column,
             value=value,
             rows=int(chosen.sum()),
-            churned=int(scored["candidate"].churned[chosen].sum()),
+            churned=int(churned[chosen].sum()),
             candidate=self.quality(mine),
             incumbent=self.quality(other) if other else None,
             over_incumbent=self.quality_difference(mine, other) if other else None,

@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-from threadpoolctl import threadpool_limits
-
 from churn.evaluation.report import EvaluationReport, Predictions, evaluate
 from churn.features.catalogue import Feature
 from churn.training.frames import SplitFrames
@@ -35,14 +33,12 @@ def judge(
     def predictions(candidate: TrainedCandidate) -> Predictions:
         return Predictions(candidate.name, candidate.score(frames.test), candidate.threshold)
 
-    # The order in which several threads add up would reach the last bits of the figures.
-    with threadpool_limits(limits=1):
-        return evaluate(
-            frames.test,
-            [predictions(candidate) for candidate in candidates],
-            recency=predictions(recency),
-            incumbent=incumbent,
-            costs=settings.costs,
-            settings=settings.evaluation,
-            seed=settings.seed,
-        )
+    return evaluate(
+        frames.test,
+        [predictions(candidate) for candidate in candidates],
+        recency=predictions(recency),
+        incumbent=incumbent,
+        costs=settings.costs,
+        settings=settings.evaluation,
+        seed=settings.seed,
+    )

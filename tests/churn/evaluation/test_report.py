@@ -8,7 +8,7 @@ import pytest
 from benchmarks.frames import snapshots
 from churn.evaluation.bootstrap import bootstrap
 from churn.evaluation.costs import Costs
-from churn.evaluation.metrics import METRICS, Scored
+from churn.evaluation.metrics import METRICS, Metric, Scored
 from churn.evaluation.report import EvaluationReport, Predictions, evaluate
 from churn.evaluation.settings import EvaluationSettings
 
@@ -130,6 +130,36 @@ def test_the_interval_holds_the_truth_about_as_often_as_it_says() -> None:
         held += estimate.low <= 0.7602 <= estimate.high  # Φ(0.1 / (0.1 √2)): normal scores one deviation apart
 
     assert held >= 30
+
+
+def test_metrics_that_are_not_asked_for_change_nothing(test_rows: pl.DataFrame) -> None:
+    model = predictions(test_rows, "sharp", 0.3)
+    scored = Scored(test_rows["churned"].to_numpy(), model.scores, 0.5)
+
+    asked: tuple[Metric, ...] = ("brier", "profit_per_customer")
+    [every] = bootstrap([scored], test_rows["customer_id"], COSTS, 20, seed=1)
+    [some] = bootstrap([scored], test_rows["customer_id"], COSTS, 20, seed=1, metrics=asked)
+
+    assert some.value == {name: every.value[name] for name in asked}
+    assert all(np.array_equal(drawn, every.resampled[name]) for name, drawn in some.resampled.items())
+    assert some.estimates(0.9) == {name: every.estimates(0.9)[name] for name in some.value}
+
+
+def test_a_segment_of_everybody_has_the_figures_of_the_whole(test_rows: pl.DataFrame) -> None:
+    report = evaluate(
+        test_rows.with_columns(plan=pl.lit(None, pl.String)),
+        [predictions(test_rows, "sharp", 0.3)],
+        recency=predictions(test_rows, "recency_only", 0.3),
+        incumbent=None,
+        costs=COSTS,
+        settings=EvaluationSettings(bootstrap_rounds=20, segment_columns=("plan",)),
+        seed=1,
+    )
+
+    model = report.models["sharp"]
+    [unknown] = [segment for segment in model.segments if segment.column == "plan"]
+    assert unknown.rows == report.rows
+    assert unknown.metrics == model.metrics
 
 
 def test_another_seed_draws_other_resamples(test_rows: pl.DataFrame) -> None:
