@@ -4,6 +4,7 @@ import fcntl
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -42,6 +43,21 @@ def prepare_zenml(root: Path, *, verbosity: Literal["WARN", "CRITICAL"] = "WARN"
     from zenml.utils.source_utils import set_custom_source_root
 
     set_custom_source_root(str(CHECKOUT))
+    _look_at_packages_once()
+
+
+@cache
+def _look_at_packages_once() -> None:
+    """Let ZenML find out once in a process what is installed.
+
+    Before every run it would check the requirements of every integration, and start a process that lists all packages
+    before every run and every step: a third of what an hour without news costs.
+    """
+    from zenml.environment import Environment
+    from zenml.integrations.registry import IntegrationRegistry
+
+    for place, name in ((Environment, "get_python_packages"), (IntegrationRegistry, "activate_integrations")):
+        setattr(place, name, cache(getattr(place, name)))
 
 
 def _open_store() -> object:

@@ -1,0 +1,31 @@
+import subprocess
+import sys
+from pathlib import Path
+
+LISTED_TWICE = """
+import subprocess, sys
+from pathlib import Path
+
+from cli.zen import prepare_zenml
+
+prepare_zenml(Path(sys.argv[1]))
+prepare_zenml(Path(sys.argv[1]))
+
+from zenml.environment import get_run_environment_dict
+
+began, listed = [], subprocess.check_output
+subprocess.check_output = lambda command, **options: began.append(command) or listed(command, **options)
+first, second = get_run_environment_dict(), get_run_environment_dict()
+assert first == second
+assert any(line.startswith("zenml==") for line in first["python_packages"].splitlines())
+print(sum("freeze" in command for command in began))
+"""
+
+
+def test_a_process_lists_the_installed_packages_once(tmp_path: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", LISTED_TWICE, str(tmp_path)], capture_output=True, text=True, check=False
+    )
+
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.split() == ["1"]
