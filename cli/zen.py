@@ -1,6 +1,7 @@
 """ZenML as `churn` uses it: its store lies below the project unless the environment says otherwise."""
 
 import fcntl
+import gc
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,6 +24,12 @@ QUIET = {
     "ZENML_AUTO_OPEN_DASHBOARD": "false",
 }
 
+_YOUNG = 10_000
+"""New objects after which Python looks for cycles among them.
+
+Its own 700 leads to full looks through all that ZenML, MLflow and scikit-learn hold, a third of a second each.
+"""
+
 
 def zenml_home(root: Path) -> Path:
     """Return the folder of ZenML's configuration and local store: ZENML_CONFIG_PATH, else below the project."""
@@ -36,6 +43,7 @@ def prepare_zenml(root: Path, *, verbosity: Literal["WARN", "CRITICAL"] = "WARN"
         root: the project.
         verbosity: what ZenML logs; CRITICAL where we report failures ourselves, without a traceback.
     """
+    gc.set_threshold(_YOUNG)
     home = zenml_home(root)
     home.mkdir(parents=True, exist_ok=True)
     for name, value in {**QUIET, "ZENML_CONFIG_PATH": str(home), "ZENML_LOGGING_VERBOSITY": verbosity}.items():
@@ -50,8 +58,8 @@ def prepare_zenml(root: Path, *, verbosity: Literal["WARN", "CRITICAL"] = "WARN"
 def _look_at_packages_once() -> None:
     """Let ZenML find out once in a process what is installed.
 
-    Before every run it would check the requirements of every integration, and start a process that lists all packages
-    before every run and every step: a third of what an hour without news costs.
+    It would check the requirements of every integration before every run, and before every run and every step start a
+    process that lists all packages.
     """
     from zenml.environment import Environment
     from zenml.integrations.registry import IntegrationRegistry
