@@ -1,5 +1,6 @@
 """ZenML as `churn` uses it: its store lies below the project unless the environment says otherwise."""
 
+import atexit
 import fcntl
 import gc
 import os
@@ -25,10 +26,7 @@ QUIET = {
 }
 
 _YOUNG = 10_000
-"""New objects after which Python looks for cycles among them.
-
-Its own 700 leads to full looks through all that ZenML, MLflow and scikit-learn hold, a third of a second each.
-"""
+"""New objects after which Python looks for cycles among them."""
 
 
 def zenml_home(root: Path) -> Path:
@@ -43,7 +41,7 @@ def prepare_zenml(root: Path, *, verbosity: Literal["WARN", "CRITICAL"] = "WARN"
         root: the project.
         verbosity: what ZenML logs; CRITICAL where we report failures ourselves, without a traceback.
     """
-    gc.set_threshold(_YOUNG)
+    _look_less_for_cycles()
     home = zenml_home(root)
     home.mkdir(parents=True, exist_ok=True)
     for name, value in {**QUIET, "ZENML_CONFIG_PATH": str(home), "ZENML_LOGGING_VERBOSITY": verbosity}.items():
@@ -52,6 +50,17 @@ def prepare_zenml(root: Path, *, verbosity: Literal["WARN", "CRITICAL"] = "WARN"
 
     set_custom_source_root(str(CHECKOUT))
     _look_at_packages_once()
+
+
+@cache
+def _look_less_for_cycles() -> None:
+    """Spare Python from going through all that ZenML, MLflow and scikit-learn hold, again and again.
+
+    With its own 700 new objects a full look, of a third of a second, comes every few seconds. At the end it would spend
+    seconds on taking apart what the system gets back at once.
+    """
+    gc.set_threshold(_YOUNG)
+    atexit.register(gc.freeze)
 
 
 @cache
