@@ -11,8 +11,10 @@ from pathlib import Path
 from churn.errors import ChurnError
 from churn.features.settings import FeatureSettings
 
-_PROGRAM = "from dbt.cli.main import cli; cli()"
-_SETTINGS = {"DBT_SEND_ANONYMOUS_USAGE_STATS": "false", "DO_NOT_TRACK": "1"}
+# Looking for garbage among what dbt has parsed costs a tenth of its time, and all of it ends with the process.
+_PROGRAM = "import gc; gc.disable(); from dbt.cli.main import cli; cli()"
+# The folder of a build is new: what was parsed would be written down for nobody.
+_SETTINGS = {"DBT_SEND_ANONYMOUS_USAGE_STATS": "false", "DBT_PARTIAL_PARSE": "false", "DO_NOT_TRACK": "1"}
 
 
 class FeatureBuildFailed(ChurnError):
