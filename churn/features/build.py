@@ -13,7 +13,7 @@ from churn.errors import CommitConflict
 from churn.features.catalogue import TABLE
 from churn.features.dbt import Dbt, FeatureBuildFailed
 from churn.features.feature_set import FeatureSet, Recipe
-from churn.features.publish import export, newest_build, open_features, publish
+from churn.features.publish import newest_build, open_features, publish, rows_of
 from churn.features.recipe import read_recipe, still_valid, variables
 from churn.features.rollups import stored_rollup
 from churn.features.settings import FeatureSettings
@@ -73,8 +73,8 @@ def build_features(
         with _folder(work_dir) as folder, suppress(CommitConflict):
             run = Dbt(dbt_dir.resolve(), folder, settings)
             # Without a cutoff to build dbt does not start: the next build that has one finds what the rollups lack.
-            files = _run(run, recipe, activity, records, wanted, lake_url) if wanted else {}
-            return publish(table, earlier, recipe, files)
+            built = _run(run, recipe, activity, records, wanted, lake_url) if wanted else {}
+            return publish(table, earlier, recipe, built, folder)
         log.info("features_published_by_another", version=table.version)
     raise CommitConflict(f"{lake_url}/{TABLE}: {_ATTEMPTS} builds lost to other builders; build again")
 
@@ -102,8 +102,8 @@ def _run(
     records: Mapping[str, Pinned],
     wanted: Collection[date],
     lake_url: str,
-) -> dict[date, Path]:
-    """Run the models, store what they add to the rollups, and return one file per cutoff wanted."""
+) -> dict[date, pl.LazyFrame]:
+    """Run the models, store what they add to the rollups, and return the rows of each cutoff wanted."""
     import duckdb
 
     stored = {name: stored_rollup(lake_url, name, recipe.through) for name in ROLLUPS}
@@ -129,5 +129,4 @@ def _run(
     )
     for name, rollup in stored.items():
         rollup.append(run.file(name), recipe.through)
-    with duckdb.connect(str(run.database)) as database:
-        return {day: export(database, recipe, day, run.work_dir) for day in wanted}
+    return {day: rows_of(run.file(TABLE), recipe, day) for day in wanted}

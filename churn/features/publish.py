@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import polars as pl
 from pydantic import ValidationError
@@ -12,14 +11,10 @@ from churn.features.catalogue import TABLE, load_catalogue
 from churn.features.content import frame_digest, joint_digest
 from churn.features.feature_set import FeatureSet, Recipe
 from churn.features.tables import CUSTOMER, CUTOFF, LABEL
-from churn.features.views import text
 from churn.lake.create import create_table
 from churn.lake.snapshot import TableVersion, digest_of
 from churn.lake.table import Pinned
 from churn.log import get_logger
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
 
 log = get_logger(__name__)
 
@@ -46,19 +41,23 @@ def newest_build(table: Pinned) -> FeatureSet | None:
         return None
 
 
-def export(database: "DuckDBPyConnection", recipe: Recipe, day: date, folder: Path) -> Path:
-    """Write the rows of one cutoff to a file, in the order of their customers."""
-    file = folder / f"{TABLE}-{day}.parquet"
-    columns = ", ".join((CUSTOMER, *recipe.columns, LABEL))
-    rows = f"select {columns} from {TABLE} where {CUTOFF} = date '{day}' order by {CUSTOMER}"
-    # A dictionary would hold one zero for 0.0 and -0.0, whichever came first.
-    options = "format parquet, compression zstd, compression_level 1, dictionary_size_limit 1"
-    database.execute(f"copy ({rows}) to {text(str(file))} ({options})")
-    return file
+def rows_of(file: Path, recipe: Recipe, day: date) -> pl.LazyFrame:
+    """Select the rows of one cutoff from the file of all that were built, in the order of their customers."""
+    rows = pl.scan_parquet(file, glob=False).filter(pl.col(CUTOFF) == day)
+    return rows.select(CUSTOMER, *recipe.columns, LABEL).sort(CUSTOMER)
 
 
-def publish(table: Pinned, earlier: FeatureSet | None, recipe: Recipe, files: Mapping[date, Path]) -> FeatureSet:
-    """Commit a build: `files` holds the cutoffs that were built, the others are in the table as `earlier` says.
+def publish(
+    table: Pinned, earlier: FeatureSet | None, recipe: Recipe, built: Mapping[date, pl.LazyFrame], folder: Path
+) -> FeatureSet:
+    """Commit a build.
+
+    Args:
+        table: the feature table.
+        earlier: its newest build, which says what the cutoffs hold that were not built.
+        recipe: what the build was made from.
+        built: rows of the cutoffs that were built; one of them is in memory at a time.
+        folder: where the files of the commit are made.
 
     Raises:
         CommitConflict: another build came first; nothing was written.
@@ -67,11 +66,13 @@ def publish(table: Pinned, earlier: FeatureSet | None, recipe: Recipe, files: Ma
     digests, rows, changed = {}, {}, []
     for day in recipe.cutoffs.all:
         name = str(day)
-        if day in files:
-            frame = pl.read_parquet(files[day], glob=False)
+        if day in built:
+            frame = built[day].collect()
             digests[name], rows[name] = frame_digest(frame), frame.height
             if before.get(name) != digests[name]:
-                changed.append((_fitted(files[day], table), day))
+                file = folder / f"{TABLE}-{day}.parquet"
+                _fitted(frame, table).write_parquet(file, compression="zstd", compression_level=1)
+                changed.append((file, day))
         elif earlier is not None:
             digests[name], rows[name] = before[name], earlier.rows[name]
     untouched = [date.fromisoformat(name) for name in digests if before.get(name) == digests[name]]
@@ -91,14 +92,10 @@ def publish(table: Pinned, earlier: FeatureSet | None, recipe: Recipe, files: Ma
     return FeatureSet.model_validate({**facts, "features": _version(table)})
 
 
-def _fitted(file: Path, table: Pinned) -> Path:
+def _fitted(frame: pl.DataFrame, table: Pinned) -> pl.DataFrame:
     """Add columns that only earlier versions of the project had, as nulls."""
-    present = pl.scan_parquet(file, glob=False).collect_schema()
-    gone = {name: dtype for name, dtype in table.schema.items() if name not in present and name != CUTOFF}
-    if gone:
-        nulls = [pl.lit(None, dtype).alias(name) for name, dtype in gone.items()]
-        pl.read_parquet(file, glob=False).with_columns(nulls).write_parquet(file, compression="zstd")
-    return file
+    gone = {name: dtype for name, dtype in table.schema.items() if name not in frame.columns and name != CUTOFF}
+    return frame.with_columns(pl.lit(None, dtype).alias(name) for name, dtype in gone.items())
 
 
 def _version(table: Pinned) -> TableVersion:

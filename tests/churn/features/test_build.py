@@ -109,7 +109,7 @@ def test_an_hour_that_touches_no_cutoff_runs_no_model_of_them(
     before = grown.build(SETTINGS)
     day = (before.watermark - START).days
     grown.add([event("cus3", day, event_type="click", available_at=before.watermark)])
-    monkeypatch.setattr(build_module, "export", lambda *_: pytest.fail("a cutoff was built"))
+    monkeypatch.setattr(build_module, "rows_of", lambda *_: pytest.fail("a cutoff was built"))
 
     after = grown.build(SETTINGS)
 
