@@ -36,14 +36,3 @@
 {% macro per(value, by) -%}
     (cast({{ value }} as double) / nullif(cast({{ by }} as double), 0))
 {%- endmacro %}
-
-{# Decimal sums become doubles once, at the end. #}
-{% macro real(value) -%}
-    cast(coalesce({{ value }}, 0) as double)
-{%- endmacro %}
-
-{# Whether a day lies in the label window of a cutoff: from its day on, horizon_days long. #}
-{% macro in_horizon(day, cutoff) -%}
-    ({{ day }} >= cast('{{ cutoff }}' as date)
-    and {{ days_between("cast('" ~ cutoff ~ "' as date)", day) }} < {{ var('horizon_days') }})
-{%- endmacro %}

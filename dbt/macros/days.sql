@@ -43,13 +43,22 @@
     {{ return((modules.datetime.date.fromisoformat(day) - modules.datetime.timedelta(days=days)).isoformat()) }}
 {%- endmacro %}
 
-{# The first days of all windows of all cutoffs and the cutoffs themselves, oldest first, each once. #}
+{# The day until which a label looks, itself not in the window, as text. #}
+{% macro label_end(cutoff) -%}
+    {{ return(day_before(cutoff, -var('horizon_days'))) }}
+{%- endmacro %}
+
+{# The first days of all windows of all cutoffs, the cutoffs themselves and the ends of their label windows, oldest
+   first, each once. #}
 {% macro window_edges(cutoffs) -%}
     {% set edges = [] %}
     {% for cutoff in cutoffs %}
     {% for days in [0, 7, 30, 90, 180] %}
     {% do edges.append(day_before(cutoff.day, days)) %}
     {% endfor %}
+    {% if cutoff.labelled %}
+    {% do edges.append(label_end(cutoff.day)) %}
+    {% endif %}
     {% endfor %}
     {{ return(edges | unique | sort) }}
 {%- endmacro %}

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.spark, pytest.mark.timeout(1800)]
 
 KEYS = {
-    DAYS: [CUSTOMER, "event_day", "available_day", "event_type"],
+    DAYS: [CUSTOMER, "event_day", "available_day", "event_type", "country", "plan"],
     VALUES: [CUSTOMER, "event_day", "available_day", "item_id", "channel", "session_id"],
     TABLE: [CUTOFF, CUSTOMER],
 }

@@ -33,6 +33,7 @@ select
     cast(sum(case when event_type in {{ codes(types.returned) }} then events else 0 end) as double) as returns,
     cast(sum(case when event_type in {{ codes(types.click) }} then events else 0 end) as double) as clicks,
     cast(sum(case when event_type in {{ codes(types.login) }} then events else 0 end) as double) as logins,
+    max(case when event_type in {{ codes(var('cancellation_events')) }} then 1 else 0 end) as cancelled,
     sum(case when event_type in {{ codes(types.purchase) }} then amount end) as amount,
     sum(case when event_type in {{ codes(types.purchase) }} then quantity end) as quantity,
     sum(case when event_type in {{ codes(types.returned) }} then amount_without_sign end) as returned_amount,

@@ -1,5 +1,3 @@
-{{ config(materialized='table') }}
-
 {% set sums = ['events', 'purchases', 'returns', 'clicks', 'logins', 'amount', 'quantity'] %}
 {% set bands = ['night', 'morning', 'afternoon', 'evening'] %}
 {% set cutoffs = var('cutoffs') | sort(attribute='day') %}

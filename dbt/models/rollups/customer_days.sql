@@ -11,12 +11,12 @@ select
     {% for band in ['night', 'morning', 'afternoon', 'evening'] %}
     count(case when quarter_of_day = {{ loop.index0 }} then 1 end) as {{ band }},
     {% endfor %}
-    max(country) as country,
-    max(plan) as plan,
+    country,
+    plan,
     cast({{ var('through') }} as bigint) as ingest_seq
 from (
     select *, {{ whole('hour(event_time)', 6) }} as quarter_of_day
     from {{ ref('stg_activity') }}
     where ingest_seq > {{ var('days_after') }}
 ) as activity
-group by customer_id, event_day, available_day, event_type
+group by customer_id, event_day, available_day, event_type, country, plan
