@@ -53,7 +53,7 @@ class Loop:
 
     def __init__(self, root: Path, hours: int, plan: Plan, clock: MovedClock) -> None:
         self.root, self.hours, self.plan, self.clock = root, hours, plan, clock
-        self.began = (clock.now() + DAY).replace(hour=0, minute=0, second=0, microsecond=0)
+        self.began = next_monday(clock.now())
         write_settings(root)
         self.settings: Settings = load_settings("dev", root)
         first = self.began - HISTORY_DAYS * DAY
@@ -302,6 +302,12 @@ class Loop:
 
     def hour_of(self, moment: datetime) -> int:
         return (moment - self.began) // HOUR
+
+
+def next_monday(now: datetime) -> datetime:
+    """Return the midnight that begins the next week: on whatever day this runs, the same things happen on a Friday."""
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    return midnight + (7 - now.weekday()) * DAY
 
 
 def _line(result: "Result") -> str:

@@ -1,5 +1,6 @@
--- What the stored rollup lacks: which codes a customer used on which day, for exact distinct counts over any window.
-select distinct
+-- What the stored rollup lacks: which codes a customer used on which day, for exact distinct counts over any window. A
+-- code stands here as often as it came: to keep each once a day costs more than all who count them later.
+select
     customer_id,
     event_day,
     available_day,

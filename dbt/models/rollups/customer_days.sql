@@ -9,7 +9,7 @@ select
     cast(sum(abs(amount)) as decimal(28, 4)) as amount_without_sign,
     cast(sum(quantity) as decimal(28, 4)) as quantity,
     {% for band in ['night', 'morning', 'afternoon', 'evening'] %}
-    count(case when quarter_of_day = {{ loop.index0 }} then 1 end) as {{ band }},
+    count(*) filter (where quarter_of_day = {{ loop.index0 }}) as {{ band }},
     {% endfor %}
     country,
     plan,

@@ -125,11 +125,24 @@ def test_an_unknown_cutoff_is_refused(grown: "FeatureLake") -> None:
         built.frame([date(2031, 1, 1)])
 
 
-def test_a_failing_data_test_is_named_and_nothing_is_written(new_lake: "Callable[[], FeatureLake]") -> None:
+@pytest.mark.parametrize(
+    ("spoilt", "rows", "test"),
+    [
+        ({"event_id": "the same"}, slice(None), r"unique_\w+_event_id"),
+        pytest.param(
+            {"customer_id": None}, slice(3, 4), r"complete_stg_activity_customer_id_\w+", marks=pytest.mark.slow
+        ),
+    ],
+)
+def test_a_failing_data_test_is_named_and_nothing_is_written(
+    new_lake: "Callable[[], FeatureLake]", spoilt: dict[str, object], rows: slice, test: str
+) -> None:
     lake = new_lake()
-    lake.add([{**row, "event_id": "the same"} for row in regulars(0, 45)])
+    events = regulars(0, 45)
+    events[rows] = [{**row, **spoilt} for row in events[rows]]
+    lake.add(events)
 
-    with pytest.raises(FeatureBuildFailed, match=r"dbt test unique_\w+_event_id failed on 1 rows; nothing"):
+    with pytest.raises(FeatureBuildFailed, match=f"dbt test {test} failed on 1 rows; nothing"):
         lake.build(SETTINGS)
 
     assert not any(open_table(f"{lake.url}/{table}") for table in ROLLUP_TABLES)
