@@ -28,19 +28,19 @@ select
     case when days.available_day > cast('{{ cutoff.day }}' as date) then 1 else 0 end{{ ' +' if not loop.last }}
     {% endfor %}
     as missed,
-    cast(sum(events) as double) as events,
-    cast(sum(case when event_type in {{ codes(types.purchase) }} then events else 0 end) as double) as purchases,
-    cast(sum(case when event_type in {{ codes(types.returned) }} then events else 0 end) as double) as returns,
-    cast(sum(case when event_type in {{ codes(types.click) }} then events else 0 end) as double) as clicks,
-    cast(sum(case when event_type in {{ codes(types.login) }} then events else 0 end) as double) as logins,
+    sum(cast(events as double)) as events,
+    sum(cast(case when event_type in {{ codes(types.purchase) }} then events else 0 end as double)) as purchases,
+    sum(cast(case when event_type in {{ codes(types.returned) }} then events else 0 end as double)) as returns,
+    sum(cast(case when event_type in {{ codes(types.click) }} then events else 0 end as double)) as clicks,
+    sum(cast(case when event_type in {{ codes(types.login) }} then events else 0 end as double)) as logins,
     max(case when event_type in {{ codes(var('cancellation_events')) }} then 1 else 0 end) as cancelled,
     sum(case when event_type in {{ codes(types.purchase) }} then amount end) as amount,
     sum(case when event_type in {{ codes(types.purchase) }} then quantity end) as quantity,
     sum(case when event_type in {{ codes(types.returned) }} then amount_without_sign end) as returned_amount,
     max(case when event_type in {{ codes(types.purchase) }} then days.event_day end) as purchase_day,
-    cast(sum(events * is_weekend) as double) as weekend,
+    sum(cast(events * is_weekend as double)) as weekend,
     {% for band in bands %}
-    cast(sum({{ band }}) as double) as {{ band }}{{ ',' if not loop.last }}
+    sum(cast({{ band }} as double)) as {{ band }}{{ ',' if not loop.last }}
     {% endfor %}
 from {{ ref('known_days') }} as days
 inner join spans on days.event_day = spans.event_day
