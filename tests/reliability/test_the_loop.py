@@ -24,6 +24,8 @@ HOURS = int(os.environ.get("CHURN_LOOP_HOURS", "264"))
 PLAN = {"wrong_model": 22, "turn": 104, "failing_canary": 170}
 LEARNABLE_HOURS = 24 * 5
 """From a change until a cutoff to learn from and one to test at, each with two days of outcomes, lie behind it."""
+OUTCOME_HOURS = 24 * 4
+"""From a change until a whole day that came after it has its outcomes, which take two days."""
 planted = pytest.mark.skipif(max(PLAN.values()) >= HOURS, reason="nothing is planted in so few hours")
 long_enough = pytest.mark.skipif(WARM_UP_HOURS + 24 > HOURS, reason="so few hours show no slope")
 
@@ -95,13 +97,16 @@ def test_the_wrong_model_is_refused_by_the_gate_and_taken_back_by_the_monitoring
 
 @planted
 def test_the_drift_is_noticed_and_a_version_that_learned_from_it_goes_through_the_gate(lived: Lived) -> None:
-    """Training is asked for at once; better than the version before is what has seen outcomes of the new times."""
+    """Inputs tell within two days where the model leans on those that changed, outcomes within four in any case.
+
+    Better than the version before is what has seen outcomes of the new times.
+    """
     began = PLAN["turn"]
     noticed = lived.verdict("RETRAIN", began)
 
     assert noticed
     assert noticed["deed"] == "retrain"
-    assert noticed["hour"] - began <= 48
+    assert noticed["hour"] - began <= OUTCOME_HOURS
     trained = lived.told("daily check: train", noticed["hour"])
     approved = lived.told("was approved", noticed["hour"])
     deployed = lived.told("is in production", noticed["hour"])
