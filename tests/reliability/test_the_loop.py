@@ -26,6 +26,13 @@ LEARNABLE_HOURS = 24 * 5
 """From a change until a cutoff to learn from and one to test at, each with two days of outcomes, lie behind it."""
 OUTCOME_HOURS = 24 * 4
 """From a change until a whole day that came after it has its outcomes, which take two days."""
+PARTS = {
+    "lake/activity": "events",
+    "lake/predictions": "predictions",
+    "landing/activity": "events",
+    "landing/predictions": "predictions",
+}
+"""What grows on disk, and with which rows."""
 planted = pytest.mark.skipif(max(PLAN.values()) >= HOURS, reason="nothing is planted in so few hours")
 long_enough = pytest.mark.skipif(WARM_UP_HOURS + 24 > HOURS, reason="so few hours show no slope")
 
@@ -135,7 +142,7 @@ def test_memory_grows_by_little_although_one_process_does_everything(lived: Live
 def test_disk_grows_with_the_data(lived: Lived) -> None:
     """A row of the second half costs no more than one of the first; a tenth, and what a day's files cost, is left."""
     half = HOURS // 2
-    for part, rows in (("lake/activity", "events"), ("lake/predictions", "predictions"), ("landing", "events")):
+    for part, rows in PARTS.items():
         early, late = lived.per_row(part, rows, until=half), lived.per_row(part, rows, since=half)
         assert late < 1.3 * early, (part, early, late)
 
