@@ -15,6 +15,7 @@ from churn.settings import Settings
 
 if TYPE_CHECKING:
     from churn.ingestion.report import IngestReport
+    from churn.landing.zone import LandingZone
     from churn.sources.replay import Grain
     from churn.sources.source import Source
 
@@ -70,20 +71,22 @@ class Uploads:
 
     def break_a_till(self, hour: datetime) -> None:
         """Upload an object whose rows are all wrong, beside what customers really bought in that hour."""
-        from churn.landing.zone import LandingZone
-
         rows = [{"event_time": f"{hour:%Y-%m-%dT%H:%M:%SZ}"} | row for row in BROKEN]
         content = "".join(f"{json.dumps(row)}\n" for row in rows).encode()
-        zone = LandingZone(self.settings.landing.url)
+        zone = self.zone()
         if not zone.holds("activity", hour, "broken-till.jsonl", content):
             zone.write("activity", hour, "broken-till.jsonl", content)
 
-    def _upload(self, per: "Grain", until: datetime) -> None:
+    def zone(self) -> "LandingZone":
+        """Return the landing zone."""
         from churn.landing.zone import LandingZone
+
+        return LandingZone(self.settings.landing.url)
+
+    def _upload(self, per: "Grain", until: datetime) -> None:
         from churn.sources.replay import replay
 
-        zone = LandingZone(self.settings.landing.url)
-        if replay(self.source, zone, per=per, since=self._until, until=until).stopped:
+        if replay(self.source, self.zone(), per=per, since=self._until, until=until).stopped:
             raise KeyboardInterrupt
         self._until = until
 

@@ -17,6 +17,7 @@ from cli.zen import run_here
 if TYPE_CHECKING:
     from churn.clock import ProjectClock
     from churn.features.feature_set import FeatureSet
+    from churn.landing.zone import LandingZone
     from churn.online.publish import PublishedCustomers
     from cli.demo_data import Uploads
 
@@ -27,11 +28,11 @@ _GROUP = 25
 _LAG = timedelta(minutes=5)
 """From an hour's end until it is ingested."""
 _TAKES = 30.0
-"""Seconds that a server may need to take a snapshot of the customers."""
+"""Seconds that a server may need to take a snapshot of the customers, or to log what it answered."""
 
 
 class NotAnswered(ChurnError):
-    """The model in production did not answer."""
+    """The model in production did not answer, or did not log what it answered."""
 
 
 @dataclass
@@ -59,15 +60,30 @@ class Asking:
                 raise NotAnswered(f"{self.url}: the customers were not taken in {_TAKES:.0f} s; see churn serve status")
             time.sleep(0.2)
 
-    def ask(self) -> None:
-        """Ask about some of the customers.
+    def ask(self) -> set[str]:
+        """Ask about some of the customers, and return the ids of the requests.
 
         Raises:
             NotAnswered: about one of them there was no answer.
         """
         some = self._draw.sample(self.tokens, min(CUSTOMERS_AN_HOUR, len(self.tokens)))
-        for first in range(0, len(some), _GROUP):
-            self._ask(some[first : first + _GROUP])
+        groups = [some[first : first + _GROUP] for first in range(0, len(some), _GROUP)]
+        return {str(self._ask(group)["meta"]["puid"]) for group in groups}
+
+    def wait_for_log(self, zone: "LandingZone", requests: set[str], since: datetime) -> None:
+        """Return once requests lie in the landing zone: an hour that is lived in a second must not overtake its log.
+
+        Raises:
+            NotAnswered: they still do not.
+        """
+        deadline = time.monotonic() + _TAKES
+        while missing := requests - _logged(zone, since):
+            if time.monotonic() > deadline:
+                raise NotAnswered(
+                    f"{self.url}: {len(missing)} of {len(requests)} requests were not logged in {_TAKES:.0f} s; "
+                    "see churn serve status"
+                )
+            time.sleep(0.05)
 
     def _snapshot(self) -> str | None:
         try:
@@ -120,7 +136,16 @@ def customers_ask() -> Asking | None:
 def live_through(hour: datetime, uploads: "Uploads", asking: Asking | None, clock: "ProjectClock") -> None:
     """Let an hour pass: customers ask in it, and at its end what has landed is ingested."""
     ends = hour + HOUR
-    if asking is not None and clock.now() < ends:
-        asking.ask()
+    requests = asking.ask() if asking is not None and clock.now() < ends else set()
     clock.forward_to(ends + _LAG)
     uploads.ingest(ends)
+    if asking is not None:
+        asking.wait_for_log(uploads.zone(), requests, since=hour)
+
+
+def _logged(zone: "LandingZone", since: datetime) -> set[str]:
+    """Return the ids of the requests whose predictions landed from an hour on."""
+    import polars as pl
+
+    written = (zone.read(item)[1] for item in zone.objects("predictions", since))
+    return {request for content in written for request in pl.read_parquet(content, columns=["request_id"]).to_series()}

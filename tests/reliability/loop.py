@@ -39,7 +39,7 @@ class Plan:
 
     Attributes:
         wrong_model: a model that learned from wrong labels is approved by hand, whatever the gate says.
-        turn: from then on everybody does three times as much, and who buys by app is gone six times as soon.
+        turn: from then on everybody does 0.3 times as much, and who buys by app is gone six times as soon.
         failing_canary: the model in production fails a fifth of its requests as a canary.
     """
 

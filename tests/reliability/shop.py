@@ -39,8 +39,8 @@ class Shop:
     Attributes:
         begins: of the first hour that is uploaded; customers have come and gone for long before.
         ends: nobody comes after it.
-        turns: a rival opens, and a sale is held against it: from then on everybody does `boost` times as much, and who
-            buys by app is gone `hurry` times as soon.
+        turns: a rival opens: from then on everybody does as much less as `slump` says, as a share of what was done
+            before, and who buys by app is gone `hurry` times as soon.
     """
 
     zone: LandingZone
@@ -48,7 +48,7 @@ class Shop:
     ends: datetime
     a_day: int = 320
     turns: datetime | None = None
-    boost: float = 3.0
+    slump: float = 0.3
     hurry: float = 6.0
     seed: int = 20260101
     uploaded: Uploaded = field(default_factory=Uploaded)
@@ -104,11 +104,11 @@ class Shop:
         self.uploaded.read += len(rows)
 
     def _rows(self, hour: datetime) -> list[dict[str, object]]:
-        boost = self.boost if self.turns is not None and hour >= self.turns else 1.0
+        pace = self.slump if self.turns is not None and hour >= self.turns else 1.0
         at = (hour - self.begins) / DAY
         share = _BY_HOUR[hour.hour] / _BY_HOUR.sum()
         there = np.flatnonzero((self._comes <= at) & (self._goes > at))
-        does = np.repeat(there, self._draw.poisson(self._rate[there] * share * boost))
+        does = np.repeat(there, self._draw.poisson(self._rate[there] * share * pace))
         seconds = np.sort(self._draw.uniform(0, 3600, len(does)))
         kinds = _TYPES[self._draw.choice(3, len(does), p=[0.35, 0.35, 0.3])]
         amounts = self._spends[does] * self._draw.lognormal(0, 0.3, len(does))
