@@ -1,19 +1,22 @@
 """Runs dbt in a process of its own: it takes seconds to import, keeps state, and its memory is given back."""
 
+import hashlib
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 from churn.errors import ChurnError
+from churn.features.content import folder_digest
 from churn.features.settings import FeatureSettings
 
-# Looking for garbage among what dbt has parsed costs a tenth of its time, and all of it ends with the process.
-_PROGRAM = "import gc; gc.disable(); from dbt.cli.main import cli; cli()"
-# The folder of a build is new: what was parsed would be written down for nobody.
+# Its folder is not where modules are looked for (-P): one of ours there is called as dbt is.
+_PROCESS = (sys.executable, "-P", str(Path(__file__).with_name("dbt_process.py")))
+# The folder of a build is new: what dbt itself would write down of what it parsed is for nobody.
 _SETTINGS = {"DBT_SEND_ANONYMOUS_USAGE_STATS": "false", "DBT_PARTIAL_PARSE": "false", "DO_NOT_TRACK": "1"}
 
 
@@ -23,11 +26,16 @@ class FeatureBuildFailed(ChurnError):
 
 @dataclass(frozen=True)
 class Dbt:
-    """A dbt project, and the folder in which a run may write."""
+    """A dbt project, and the folder in which a run may write.
+
+    Attributes:
+        cache: keeps what dbt parsed, for later runs of the same project; beside the project unless told.
+    """
 
     project: Path
     work_dir: Path
     settings: FeatureSettings
+    cache: Path | None = None
 
     @property
     def database(self) -> Path:
@@ -56,7 +64,7 @@ class Dbt:
             "CHURN_DBT_MEMORY": self.settings.memory,
         }
         ended = subprocess.run(
-            [sys.executable, "-c", _PROGRAM, *command, *options],
+            [*_PROCESS, str(self._parsed()), *command, "--", *options],
             cwd=self.work_dir,
             env={**_inherited(), **_SETTINGS, **environment},
             capture_output=True,
@@ -65,6 +73,14 @@ class Dbt:
         )
         if ended.returncode:
             raise FeatureBuildFailed(f"features: {self._cause(results, ended.stdout + ended.stderr)}")
+
+    def _parsed(self) -> Path:
+        """Return the file that keeps what dbt parsed of this project, by all that it depends on."""
+        versions = [f"{name} {version(name)}" for name in ("dbt-core", "dbt-duckdb")]
+        target = os.environ.get("CHURN_DBT_TARGET", "")
+        made_from = [folder_digest(self.project), str(self.project), target, sys.version, *versions]
+        digest = hashlib.sha256("\n".join(made_from).encode()).hexdigest()
+        return (self.cache or self.project.parent / ".dbt_cache") / f"{digest[:32]}.msgpack"
 
     def _cause(self, results: Path, output: str) -> str:
         """Say which test or model failed, and where its SQL is."""

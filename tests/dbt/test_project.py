@@ -1,4 +1,5 @@
 import json
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -53,7 +54,7 @@ def test_a_command_dbt_does_not_know_says_what_dbt_said(dbt: "Dbt") -> None:
 
 def test_the_reason_is_found_above_a_log_that_failed_too(dbt: "Dbt", monkeypatch: pytest.MonkeyPatch) -> None:
     said = "Runtime Error\\n  IO Error: No space left on device\\n--- Logging error ---\\nArguments: ()"
-    monkeypatch.setattr(module, "_PROGRAM", f"print('{said}'); raise SystemExit(2)")
+    monkeypatch.setattr(module, "_PROCESS", (sys.executable, "-c", f"print('{said}'); raise SystemExit(2)"))
 
     with pytest.raises(FeatureBuildFailed, match=r"before it ran a model \(IO Error: No space left on device\)"):
         dbt.run(["build"], {})

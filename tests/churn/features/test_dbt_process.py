@@ -1,0 +1,80 @@
+from dataclasses import replace
+from pathlib import Path
+
+import duckdb
+import pytest
+from dbt.contracts.graph.manifest import Manifest
+
+from churn.features.dbt import Dbt, FeatureBuildFailed
+from churn.features.dbt_process import keep_parsed, read_parsed
+from churn.features.settings import FeatureSettings
+
+PROJECT = """name: churn
+version: "1.0.0"
+profile: churn
+vars: {number: 0}
+"""
+PROFILES = """churn:
+  target: duckdb
+  outputs: {duckdb: {type: duckdb, path: "{{ env_var('CHURN_DBT_DATABASE') }}", schema: main}}
+"""
+MODEL = "{{ config(materialized='table') }} select {{ var('number') }} as number"
+
+
+@pytest.fixture
+def dbt(tmp_path: Path) -> Dbt:
+    """A project of one model."""
+    project = tmp_path / "dbt"
+    (project / "models").mkdir(parents=True)
+    (project / "dbt_project.yml").write_text(PROJECT)
+    (project / "profiles.yml").write_text(PROFILES)
+    (project / "models" / "numbers.sql").write_text(MODEL)
+    return Dbt(project, tmp_path, FeatureSettings())
+
+
+def test_what_was_parsed_serves_other_values_in_other_folders_until_the_project_changes(dbt: Dbt) -> None:
+    def numbers(dbt: Dbt, number: int) -> list[tuple[int]]:
+        dbt.work_dir.mkdir(exist_ok=True)
+        dbt.run(["build"], {"number": number})
+        with duckdb.connect(str(dbt.database)) as database:
+            return database.execute("select number from numbers").fetchall()
+
+    assert numbers(dbt, 1) == [(1,)]
+    (kept,) = (dbt.project.parent / ".dbt_cache").iterdir()
+    made = kept.stat().st_mtime_ns
+
+    assert numbers(replace(dbt, work_dir=dbt.work_dir / "other"), 2) == [(2,)]
+    assert [path.stat().st_mtime_ns for path in kept.parent.iterdir()] == [made]
+
+    (dbt.project / "models" / "numbers.sql").write_text(MODEL + " union all select 7 order by 1")
+    assert numbers(dbt, 3) == [(3,), (7,)]
+    assert [path != kept for path in kept.parent.iterdir()] == [True]
+
+
+def test_a_project_that_cannot_be_parsed_leaves_nothing_to_be_kept(dbt: Dbt) -> None:
+    (dbt.project / "models" / "numbers.sql").write_text("select * from {{ ref('nobody') }}")
+
+    with pytest.raises(FeatureBuildFailed, match=r"dbt ended before it ran a model .*'nobody' which was not found"):
+        dbt.run(["build"], {})
+
+    assert not (dbt.project.parent / ".dbt_cache").exists()
+
+
+def test_what_was_kept_is_read_whole_or_not_at_all(tmp_path: Path) -> None:
+    file = tmp_path / "cache" / "parsed.msgpack"
+    assert read_parsed(file) is None
+    keep_parsed(file, Manifest())
+    whole = file.read_bytes()
+
+    assert isinstance(read_parsed(file), Manifest)
+    for torn in (b"", whole[:20], whole[:-1], whole[:-1] + bytes([whole[-1] ^ 1])):
+        file.write_bytes(torn)
+        assert read_parsed(file) is None
+
+
+def test_where_nothing_can_be_kept_nothing_is(tmp_path: Path) -> None:
+    (tmp_path / "cache").touch()
+
+    keep_parsed(tmp_path / "cache" / "parsed.msgpack", Manifest())
+
+    assert [path.name for path in tmp_path.iterdir()] == ["cache"]
