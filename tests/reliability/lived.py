@@ -70,7 +70,11 @@ class Lived:
         ]
         if self.measured(WARM_UP_HOURS)[1:]:
             lines.append(f"{self.resident_slope() / MIB:.2f} MiB an hour after {WARM_UP_HOURS} hours")
-        for part, rows in (("lake/activity", "events"), ("lake/predictions", "predictions"), ("landing", "events")):
+        for part, rows in (
+            ("lake/activity", "events"),
+            ("lake/predictions", "predictions"),
+            ("landing/predictions", "predictions"),
+        ):
             lines.append(f"{part}: {self.per_row(part, rows):.0f} bytes a row of {rows}")
         parts = sorted({name.partition("/")[0] for name in sizes[-1]["disk"]})
         lines += [f"{part}: {self.per_hour(part) / 1024:.0f} KiB an hour" for part in parts]

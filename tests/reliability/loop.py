@@ -289,6 +289,7 @@ class Loop:
                 "duplicate": uploaded.duplicate,
                 "quarantined": uploaded.quarantined,
             },
+            "landed": {"uploaded": uploaded.size, "found": disk(self.root / ".churn")["landing/activity"]},
             "journal": totals(lake).to_dicts(),
             "quarantined": open_rows(lake).height,
             "runs": {name: Client().list_pipeline_runs(pipeline=name, size=1).total for name in HOURLY},

@@ -24,8 +24,9 @@ _COUNTRIES = np.array(["DE", "AT", "FR"])
 
 @dataclass
 class Uploaded:
-    """What was put into the landing zone, by what should become of it."""
+    """What was put into the landing zone, in bytes, and by what should become of its rows."""
 
+    size: int = 0
     read: int = 0
     appended: set[str] = field(default_factory=set)
     duplicate: int = 0
@@ -100,7 +101,9 @@ class Shop:
 
     def _write(self, hour: datetime, name: str, rows: list[dict[str, object]]) -> None:
         lines = "".join(f"{json.dumps(row)}\n" for row in rows).encode()
-        self.zone.write("activity", hour, f"{name}.jsonl.gz", gzip.compress(lines, mtime=0))
+        content = gzip.compress(lines, mtime=0)
+        self.zone.write("activity", hour, f"{name}.jsonl.gz", content)
+        self.uploaded.size += len(content)
         self.uploaded.read += len(rows)
 
     def _rows(self, hour: datetime) -> list[dict[str, object]]:

@@ -24,12 +24,7 @@ HOURS = int(os.environ.get("CHURN_LOOP_HOURS", "264"))
 PLAN = {"wrong_model": 22, "turn": 104, "failing_canary": 170}
 LEARNABLE_HOURS = 24 * 5
 """From a change until a cutoff to learn from and one to test at, each with two days of outcomes, lie behind it."""
-PARTS = {
-    "lake/activity": "events",
-    "lake/predictions": "predictions",
-    "landing/activity": "events",
-    "landing/predictions": "predictions",
-}
+PARTS = {"lake/activity": "events", "lake/predictions": "predictions", "landing/predictions": "predictions"}
 """What grows on disk, and with which rows."""
 planted = pytest.mark.skipif(max(PLAN.values()) >= HOURS, reason="nothing is planted in so few hours")
 long_enough = pytest.mark.skipif(WARM_UP_HOURS + 24 > HOURS, reason="so few hours show no slope")
@@ -140,6 +135,10 @@ def test_disk_grows_with_the_data(lived: Lived) -> None:
     for part, rows in PARTS.items():
         early, late = lived.per_row(part, rows, until=half), lived.per_row(part, rows, since=half)
         assert late < 1.3 * early, (part, early, late)
+
+
+def test_uploads_lie_where_they_were_put_and_nothing_beside_them(lived: Lived) -> None:
+    assert lived.final["landed"]["found"] == lived.final["landed"]["uploaded"] > 0
 
 
 @long_enough
