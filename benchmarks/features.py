@@ -1,7 +1,7 @@
 """What a feature build costs beside the same features by hand, on one lake: `python -m benchmarks.features`.
 
-Every measurement is a process of its own; Polars and ours take turns. Start-up and imports are part of every figure.
-The rows of all programs are compared.
+Every measurement is a process of its own; all take turns, and find their files in memory. Start-up and imports are part
+of every figure. The rows of all programs are compared.
 """
 
 import argparse
@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmarks import tables
-from benchmarks.measure import ROOT, Cost, measured
+from benchmarks.measure import ROOT, Cost, bring_into_memory, in_turns, measured
 
 HOURS = 720
 """Landing hours of the full build: three label windows of a week and what lies before them."""
@@ -56,7 +56,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _compared(lake: str, folder: Path, rounds: int, peer_rounds: int) -> dict[str, list[Cost]]:
-    turns = [POLARS, OURS, HOUR, DAY] * rounds + [PANDAS, NUMPY] * peer_rounds
+    every = dict.fromkeys((POLARS, OURS, HOUR, DAY), rounds) | dict.fromkeys((PANDAS, NUMPY), peer_rounds)
+    turns = in_turns(every)
     costs: dict[str, list[Cost]] = {name: [] for name in dict.fromkeys([OURS, *turns])}
     places = {name: folder / place for name, place in _PLACES.items()}
     for name in turns:
@@ -68,6 +69,7 @@ def _compared(lake: str, folder: Path, rounds: int, peer_rounds: int) -> dict[st
             program = [PROGRAMS[OURS], lake, str(out), SNAPSHOTS[name]]
         else:
             program = [PROGRAMS[name], lake, str(out)]
+        bring_into_memory(Path(lake))
         costs[name].append(measured(["-m", *program]))
         _say(f"{name}: {costs[name][-1].cpu:.1f} CPU s, {costs[name][-1].peak:.0f} MiB")
         if name in (OURS, PANDAS, NUMPY):

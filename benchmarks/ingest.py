@@ -13,7 +13,7 @@ from pathlib import Path
 
 from benchmarks import tables
 from benchmarks.framework import framework_costs
-from benchmarks.measure import ROOT, Cost, measured
+from benchmarks.measure import ROOT, Cost, bring_into_memory, in_turns, measured
 
 FORMATS = ("jsonl.gz", "csv", "parquet")
 PROGRAMS = {
@@ -71,10 +71,10 @@ def _hours(events: int) -> int:
 
 def _compared(events: int, hours: int, form: str, rounds: int, peer_rounds: int) -> dict[str, list[Cost]]:
     landing = _landing(events, hours, form)
-    turns = ["floor", "ours"] * rounds + ["pandas", "duckdb"] * peer_rounds
+    turns = in_turns({"floor": rounds, "ours": rounds, "pandas": peer_rounds, "duckdb": peer_rounds})
     costs: dict[str, list[Cost]] = {name: [] for name in dict.fromkeys(turns)}
     for name in turns:
-        _bring_into_memory(Path(landing))
+        bring_into_memory(Path(landing))
         with _scratch() as out:
             costs[name].append(measured(["-m", PROGRAMS[name], form, landing, str(out / "lake")]))
         _say(f"{form} {name}: {costs[name][-1].cpu:.1f} CPU s, {costs[name][-1].peak:.0f} MiB")
@@ -88,16 +88,6 @@ def _landing(events: int, hours: int, form: str) -> str:
     """Make the landing zone in another process, so that this one stays small, and return where it is."""
     asked = ["-m", "benchmarks.generate", "--events", str(events), "--hours", str(hours), "--format", form]
     return str(measured(asked).printed["landing"])
-
-
-def _bring_into_memory(landing: Path) -> None:
-    """Read every file once: a program would find in the page cache what the one before it left there, or read disks."""
-    room = bytearray(2**20)
-    for path in landing.rglob("*.*"):
-        if path.is_file():
-            with path.open("rb", buffering=0) as file:
-                while file.readinto(room):
-                    pass
 
 
 @contextmanager

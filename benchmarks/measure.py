@@ -50,6 +50,21 @@ def measured(arguments: Sequence[str], *, environment: Mapping[str, str] | None 
     return Cost(usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss / 1024, printed)
 
 
+def bring_into_memory(folder: Path) -> None:
+    """Read every file once: a program would find in the page cache what the one before it left there, or read disks."""
+    room = bytearray(2**20)
+    for path in folder.rglob("*.*"):
+        if path.is_file():
+            with path.open("rb", buffering=0) as file:
+                while file.readinto(room):
+                    pass
+
+
+def in_turns(rounds: Mapping[str, int]) -> list[str]:
+    """Return each name as often as told, one after another in every round, so that all meet the same machine."""
+    return [name for turn in range(max(rounds.values())) for name, count in rounds.items() if turn < count]
+
+
 def _tail(file: IO[bytes], size: int = 4000) -> str:
     length = file.seek(0, os.SEEK_END)
     file.seek(max(0, length - size))
