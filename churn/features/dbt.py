@@ -56,7 +56,7 @@ class Dbt:
         folders = ("--project-dir", self.project, "--profiles-dir", self.project, "--target-path", target)
         results = target / "run_results.json"
         results.unlink(missing_ok=True)
-        options = [*map(str, folders), "--log-path", str(self.work_dir / "logs"), "--vars", json.dumps(variables)]
+        options = [*map(str, folders), "--log-path", str(self.work_dir / "logs")]
         environment = {
             "CHURN_DBT_DATABASE": str(self.database),
             "CHURN_DBT_FILES": str(self.work_dir),
@@ -64,7 +64,7 @@ class Dbt:
             "CHURN_DBT_MEMORY": self.settings.memory,
         }
         ended = subprocess.run(
-            [*_PROCESS, str(self._parsed()), *command, "--", *options],
+            [*_PROCESS, str(self._parsed()), *command, "--vars", json.dumps(variables), "--", *options],
             cwd=self.work_dir,
             env={**_inherited(), **_SETTINGS, **environment},
             capture_output=True,

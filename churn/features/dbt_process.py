@@ -1,8 +1,8 @@
 """dbt's own process: `python -P dbt_process.py PARSED COMMAND... -- OPTIONS...`.
 
 dbt would parse its own 500 macros and the project's files at each start, which takes longer than to run them all over a
-small lake. So what was parsed is kept in the file PARSED, whose name says what it was made from; the values of
-variables are not part of it.
+small lake. So what was parsed, with the defaults of variables, is kept in the file PARSED, whose name says what it was
+made from. Only the command has the values of a build.
 """
 
 import gc

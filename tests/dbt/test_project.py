@@ -1,8 +1,12 @@
 import json
+import shutil
 import sys
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
 from churn.features import dbt as module
 from churn.features.catalogue import load_catalogue
@@ -17,7 +21,7 @@ def results(dbt: "Dbt") -> list[dict[str, str]]:
     return [{"kind": node["unique_id"].split(".")[0], "status": node["status"]} for node in document["results"]]
 
 
-def nodes(dbt: "Dbt") -> list[dict[str, object]]:
+def nodes(dbt: "Dbt") -> list[dict[str, Any]]:
     manifest = json.loads((dbt.work_dir / "target" / "manifest.json").read_text(encoding="utf-8"))
     return [*manifest["nodes"].values(), *manifest["unit_tests"].values()]
 
@@ -34,6 +38,27 @@ def test_every_model_has_a_unit_test_and_a_description(dbt: "Dbt") -> None:
 
     assert {model["name"] for model in models} == tested
     assert [model["name"] for model in models if not model["description"]] == []
+
+
+def test_what_is_parsed_with_the_defaults_of_variables_serves_every_build(dbt: "Dbt", tmp_path: Path) -> None:
+    extreme = tmp_path / "dbt"
+    shutil.copytree(dbt.project, extreme)
+    project = extreme / "dbt_project.yml"
+    document = yaml.safe_load(project.read_text())
+    document["vars"] |= {"cutoffs": [{"day": "1999-12-31", "labelled": False}], "cancellation_events": []}
+    document["vars"] |= {"event_types": {name: [] for name in document["vars"]["event_types"]}, "horizon_days": 7}
+    project.write_text(yaml.safe_dump(document))
+    other = replace(dbt, project=extreme, work_dir=tmp_path)
+
+    other.run(["parse"], {})
+
+    known = {node["unique_id"]: node for node in nodes(dbt)}
+    for node in nodes(other):
+        with_defaults = known.pop(node["unique_id"])
+        assert node["config"] == with_defaults["config"]
+        for kind, names in node["depends_on"].items():
+            assert set(names) <= set(with_defaults["depends_on"][kind])
+    assert not known
 
 
 def test_documentation_describes_every_column_of_the_feature_table(dbt: "Dbt") -> None:
