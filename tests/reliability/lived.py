@@ -48,12 +48,16 @@ class Lived:
         """Return bytes of resident memory an hour, once everything was imported and trained with."""
         return self.slope([one["resident"] for one in self.measured(WARM_UP_HOURS)], WARM_UP_HOURS)
 
-    def per_row(self, part: str, rows: str, *, since: int = 0, until: int = 10_000) -> float:
-        """Return bytes below a folder for each row that came between two hours."""
+    def grown(self, part: str, rows: str, *, since: int = 0, until: int = 10_000) -> tuple[int, int]:
+        """Return how many bytes came below a folder between two hours, and how many rows."""
         sizes = [one for one in self.measured(since) if one["hour"] <= until]
         first, last = sizes[0], sizes[-1]
-        grown = _below(last, part) - _below(first, part)
-        return float(grown / max(last[rows] - first[rows], 1))
+        return _below(last, part) - _below(first, part), last[rows] - first[rows]
+
+    def per_row(self, part: str, rows: str) -> float:
+        """Return bytes below a folder for each row that came."""
+        grown, came = self.grown(part, rows)
+        return grown / max(came, 1)
 
     def per_hour(self, part: str) -> float:
         first, last = self.measured()[0], self.measured()[-1]
