@@ -3,7 +3,6 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from dbt.contracts.graph.manifest import Manifest
 
 from churn.features.dbt import Dbt, FeatureBuildFailed
 from churn.features.dbt_process import keep_parsed, read_parsed
@@ -61,6 +60,8 @@ def test_a_project_that_cannot_be_parsed_leaves_nothing_to_be_kept(dbt: Dbt) -> 
 
 
 def test_what_was_kept_is_read_whole_or_not_at_all(tmp_path: Path) -> None:
+    from dbt.contracts.graph.manifest import Manifest
+
     file = tmp_path / "cache" / "parsed.msgpack"
     assert read_parsed(file) is None
     keep_parsed(file, Manifest())
@@ -73,6 +74,8 @@ def test_what_was_kept_is_read_whole_or_not_at_all(tmp_path: Path) -> None:
 
 
 def test_where_nothing_can_be_kept_nothing_is(tmp_path: Path) -> None:
+    from dbt.contracts.graph.manifest import Manifest
+
     (tmp_path / "cache").touch()
 
     keep_parsed(tmp_path / "cache" / "parsed.msgpack", Manifest())
