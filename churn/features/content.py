@@ -6,6 +6,8 @@ from pathlib import Path
 
 import polars as pl
 
+_READ_BY_DBT = frozenset({".sql", ".yml", ".yaml", ".py", ".csv", ".md"})
+
 
 def frame_digest(frame: pl.DataFrame) -> str:
     """Return the digest of column names, types and values, in the order of rows and columns."""
@@ -30,9 +32,9 @@ def joint_digest(digests: Mapping[str, str]) -> str:
     return _lines(f"{name} {digest}" for name, digest in sorted(digests.items()))
 
 
-def folder_digest(folder: Path, suffixes: frozenset[str] = frozenset({".sql", ".yml"})) -> str:
-    """Return the digest of the names and contents of a folder's files with one of the suffixes."""
-    files = sorted(path for path in folder.rglob("*") if path.suffix in suffixes and path.is_file())
+def project_digest(folder: Path) -> str:
+    """Return the digest of the names and contents of the files of a folder that dbt reads."""
+    files = sorted(path for path in folder.rglob("*") if path.suffix in _READ_BY_DBT and path.is_file())
     contents = ((path.relative_to(folder).as_posix(), hashlib.sha256(path.read_bytes()).hexdigest()) for path in files)
     return _lines(f"{name} {digest}" for name, digest in contents)
 

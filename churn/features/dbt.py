@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from churn.errors import ChurnError
-from churn.features.content import folder_digest
+from churn.features.content import project_digest
 from churn.features.settings import FeatureSettings
 
 # Its folder is not where modules are looked for (-P): one of ours there is called as dbt is.
@@ -78,7 +78,7 @@ class Dbt:
         """Return the file that keeps what dbt parsed of this project, by all that it depends on."""
         versions = [f"{name} {version(name)}" for name in ("dbt-core", "dbt-duckdb")]
         target = os.environ.get("CHURN_DBT_TARGET", "")
-        made_from = [folder_digest(self.project), str(self.project), target, sys.version, *versions]
+        made_from = [project_digest(self.project), str(self.project), target, sys.version, *versions]
         digest = hashlib.sha256("\n".join(made_from).encode()).hexdigest()
         return (self.cache or self.project.parent / ".dbt_cache") / f"{digest[:32]}.msgpack"
 

@@ -8,7 +8,7 @@ import polars as pl
 
 from churn.errors import ChurnError
 from churn.features.catalogue import load_catalogue
-from churn.features.content import folder_digest
+from churn.features.content import project_digest
 from churn.features.cutoffs import plan_cutoffs
 from churn.features.feature_set import FeatureSet, Recipe
 from churn.features.settings import FeatureSettings
@@ -47,7 +47,7 @@ def read_recipe(
     return Recipe(
         snapshot=used_of(snapshot),
         settings=settings,
-        code=folder_digest(dbt_dir),
+        code=project_digest(dbt_dir),
         cutoffs=plan_cutoffs(first.date(), watermark, settings),
         watermark=watermark,
         through=_newest_sequence(activity),

@@ -4,6 +4,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from churn.features.content import project_digest
 from churn.features.dbt import Dbt, FeatureBuildFailed
 from churn.features.dbt_process import keep_parsed, read_parsed
 from churn.features.settings import FeatureSettings
@@ -81,3 +82,15 @@ def test_where_nothing_can_be_kept_nothing_is(tmp_path: Path) -> None:
     keep_parsed(tmp_path / "cache" / "parsed.msgpack", Manifest())
 
     assert [path.name for path in tmp_path.iterdir()] == ["cache"]
+
+
+@pytest.mark.parametrize(
+    ("name", "is_read"),
+    [("new.sql", True), ("new.yaml", True), ("new.py", True), ("new.csv", True), ("new.md", True), ("new.log", False)],
+)
+def test_the_digest_of_a_project_is_of_all_that_dbt_reads(dbt: Dbt, name: str, is_read: bool) -> None:
+    before = project_digest(dbt.project)
+
+    (dbt.project / "models" / name).touch()
+
+    assert (project_digest(dbt.project) != before) is is_read
