@@ -139,7 +139,7 @@ def live_through(hour: datetime, uploads: "Uploads", asking: Asking | None, cloc
     requests = asking.ask() if asking is not None and clock.now() < ends else set()
     clock.forward_to(ends + _LAG)
     uploads.ingest(ends)
-    if asking is not None:
+    if asking is not None and requests:
         asking.wait_for_log(uploads.zone(), requests, since=hour)
 
 

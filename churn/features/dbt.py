@@ -14,6 +14,8 @@ from churn.errors import ChurnError
 from churn.features.content import project_digest
 from churn.features.settings import FeatureSettings
 
+# Their macros and classes are what is kept, beside those of the project.
+_PARSERS = ("dbt-core", "dbt-adapters", "dbt-common", "dbt-duckdb")
 # Its folder is not where modules are looked for (-P): one of ours there is called as dbt is.
 _PROCESS = (sys.executable, "-P", str(Path(__file__).with_name("dbt_process.py")))
 # The folder of a build is new: what dbt itself would write down of what it parsed is for nobody.
@@ -52,7 +54,7 @@ class Dbt:
         Raises:
             FeatureBuildFailed: a data test or a model failed, or dbt could not start.
         """
-        target = self.work_dir / "target"
+        target, parsed = self.work_dir / "target", self._parsed()
         folders = ("--project-dir", self.project, "--profiles-dir", self.project, "--target-path", target)
         results = target / "run_results.json"
         results.unlink(missing_ok=True)
@@ -64,21 +66,23 @@ class Dbt:
             "CHURN_DBT_MEMORY": self.settings.memory,
         }
         ended = subprocess.run(
-            [*_PROCESS, str(self._parsed()), *command, "--vars", json.dumps(variables), "--", *options],
+            [*_PROCESS, str(parsed), *command, "--vars", json.dumps(variables), "--", *options],
             cwd=self.work_dir,
             env={**_inherited(), **_SETTINGS, **environment},
             capture_output=True,
             text=True,
             check=False,
         )
+        if self._parsed() != parsed:  # somebody edits the project: what was parsed may not be what the name says
+            parsed.unlink(missing_ok=True)
         if ended.returncode:
             raise FeatureBuildFailed(f"features: {self._cause(results, ended.stdout + ended.stderr)}")
 
     def _parsed(self) -> Path:
         """Return the file that keeps what dbt parsed of this project, by all that it depends on."""
-        versions = [f"{name} {version(name)}" for name in ("dbt-core", "dbt-duckdb")]
-        target = os.environ.get("CHURN_DBT_TARGET", "")
-        made_from = [project_digest(self.project), str(self.project), target, sys.version, *versions]
+        versions = [f"{name} {version(name)}" for name in _PARSERS]
+        told = [f"{name}={value}" for name, value in sorted(os.environ.items()) if name.startswith("CHURN_DBT_")]
+        made_from = [project_digest(self.project), str(self.project), sys.version, *versions, *told]
         digest = hashlib.sha256("\n".join(made_from).encode()).hexdigest()
         return (self.cache or self.project.parent / ".dbt_cache") / f"{digest[:32]}.msgpack"
 

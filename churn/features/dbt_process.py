@@ -49,7 +49,7 @@ def keep_parsed(file: Path, manifest: "Manifest") -> None:
             written.replace(file)
         finally:
             written.unlink(missing_ok=True)
-        for other in file.parent.glob(f"*{file.suffix}"):
+        for other in file.parent.glob(f"*{file.suffix}*"):  # also what was being written when a process was killed
             if other != file:
                 other.unlink(missing_ok=True)
 

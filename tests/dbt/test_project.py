@@ -45,8 +45,15 @@ def test_what_is_parsed_with_the_defaults_of_variables_serves_every_build(dbt: "
     shutil.copytree(dbt.project, extreme)
     project = extreme / "dbt_project.yml"
     document = yaml.safe_load(project.read_text())
-    document["vars"] |= {"cutoffs": [{"day": "1999-12-31", "labelled": False}], "cancellation_events": []}
-    document["vars"] |= {"event_types": {name: [] for name in document["vars"]["event_types"]}, "horizon_days": 7}
+    numbers = ("horizon_days", "active_days", "days_after", "values_after", "through", "expected_events")
+    others: dict[str, object] = {
+        "cutoffs": [{"day": "1999-12-31", "labelled": False}],
+        "event_types": {name: [] for name in document["vars"]["event_types"]},
+        "cancellation_events": [],
+        "cancelled_statuses": [],
+    } | dict.fromkeys(numbers, 7)
+    assert others.keys() == document["vars"].keys()
+    document["vars"] = others
     project.write_text(yaml.safe_dump(document))
     other = replace(dbt, project=extreme, work_dir=tmp_path)
 

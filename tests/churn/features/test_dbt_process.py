@@ -1,3 +1,4 @@
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -68,10 +69,28 @@ def test_what_was_kept_is_read_whole_or_not_at_all(tmp_path: Path) -> None:
     keep_parsed(file, Manifest())
     whole = file.read_bytes()
 
+    (file.parent / f".{file.name}.7").touch()
+    keep_parsed(file, Manifest())
+    assert list(file.parent.iterdir()) == [file]
+
     assert isinstance(read_parsed(file), Manifest)
     for torn in (b"", whole[:20], whole[:-1], whole[:-1] + bytes([whole[-1] ^ 1])):
         file.write_bytes(torn)
         assert read_parsed(file) is None
+
+
+def test_a_project_that_is_edited_while_it_is_parsed_is_parsed_again(dbt: Dbt, monkeypatch: pytest.MonkeyPatch) -> None:
+    def edit_and_keep(words: list[str], **options: object) -> subprocess.CompletedProcess[str]:
+        (dbt.project / "models" / "numbers.sql").write_text(MODEL + " where true")
+        Path(words[3]).parent.mkdir()
+        Path(words[3]).touch()
+        return subprocess.CompletedProcess(words, 0)
+
+    monkeypatch.setattr(subprocess, "run", edit_and_keep)
+
+    dbt.run(["build"], {})
+
+    assert list((dbt.project.parent / ".dbt_cache").iterdir()) == []
 
 
 def test_where_nothing_can_be_kept_nothing_is(tmp_path: Path) -> None:
