@@ -20,7 +20,11 @@ from churn.training.frames import SplitFrames
 from churn.training.judge import judge
 from churn.training.settings import TrainingSettings
 from churn.training.train import train_candidates
+from seldon.serving.answer import Identity
+from seldon.serving.model import Model, open_model
+from seldon.serving.records import Features
 
+IDENTITY = Identity(deployment="churn", namespace="churn", name="churn", version="7", digest="ab" * 32, track="canary")
 TOKEN = "cus_0123456789abcdef0123456789abcdef"
 
 
@@ -146,3 +150,13 @@ def server(
     shared = started(words, project_root, landing)
     yield shared
     assert shared.end() == 0
+
+
+@pytest.fixture(scope="module")
+def model(bundle: Bundle) -> Model:
+    return open_model(bundle.path, bundle.digest)
+
+
+@pytest.fixture
+def features(model: Model) -> Features:
+    return Features(model.numbers, model.texts)
