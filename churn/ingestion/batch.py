@@ -159,7 +159,7 @@ class BatchWriter:
     def _stamped(self, fresh: pl.DataFrame, pieces: Sequence[Piece], table: Pinned) -> pl.DataFrame:
         """Add the audit columns, and nulls for columns that another version of the contract gave the table."""
         foreign = {name: dtype for name, dtype in table.schema.items() if name not in self.contract.schema}
-        files = pl.Series("source_file", [piece.source_file for piece in pieces], dtype=pl.String)
+        files = pl.Series("source_file", [piece.source_file for piece in pieces], dtype=pl.Categorical)
         return fresh.with_columns(
             files.gather(fresh[OBJECT]),
             pl.Series("available_at", [piece.available_at for piece in pieces], dtype=TIMESTAMP).gather(fresh[OBJECT]),

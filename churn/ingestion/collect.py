@@ -60,7 +60,8 @@ def _put_together(taken: Sequence[Validated], contract: Contract) -> tuple[pl.Da
     """Return the rows of all groups; refused rows of the usual single group stay, so that it is not copied here."""
     empty = _empty(contract)
     if len(taken) != 1:
-        return pl.concat([empty, *(one.frame.select(empty.columns) for one in taken)]).sort(OBJECT, LINE), None
+        rows = pl.concat([empty, *(one.frame.select(empty.columns).cast(empty.schema) for one in taken)])
+        return rows.sort(OBJECT, LINE), None
     rows, sound = taken[0].rows.select(empty.columns), taken[0].sound
     if sound is not None:
         rows = rows.with_columns(pl.when(sound).then(field.name).alias(field.name) for field in _personal(contract))

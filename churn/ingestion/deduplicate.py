@@ -61,7 +61,7 @@ def derive_keys(frame: pl.DataFrame, contract: Contract, sound: pl.Series | None
         )
     )
     derived = [blake2b(text.encode(), digest_size=16).hexdigest() for text in texts.to_series()]
-    keys = frame[contract.key].to_frame().with_row_index(_ROW)
+    keys = frame[contract.key].cast(pl.String).to_frame().with_row_index(_ROW)
     patch = pl.DataFrame({_ROW: missing.arg_true(), contract.key: pl.Series(derived, dtype=pl.String)})
     return frame.with_columns(keys.update(patch, on=_ROW)[contract.key])
 
@@ -95,14 +95,15 @@ def deduplicate(
         return Deduplicated(frame if sound is None else frame.filter(sound), nothing, nothing)
     repeated = hashes.is_in(twice.implode())
     rows = (repeated if sound is None else repeated & sound).arg_true()
-    doubtful = frame[rows].with_columns(hashes.gather(rows), rows.alias(_ROW))
+    text = frame[rows].cast({pl.Categorical: pl.String, pl.Enum: pl.String})
+    doubtful = text.with_columns(hashes.gather(rows), rows.alias(_ROW))
     in_lake = _stored(known, twice, contract, lambda columns: stored(columns, days))
     return _resolve(frame, doubtful, in_lake, contract, sound)
 
 
 def _identity(contract: Contract) -> pl.Expr:
     """Return the hash that tells rows apart, as good as always."""
-    return (pl.col(contract.key).hash() ^ pl.col(contract.partition).hash()).alias(_HASH)
+    return (pl.col(contract.key).cast(pl.String).hash() ^ pl.col(contract.partition).hash()).alias(_HASH)
 
 
 def _repeated(hashes: pl.Series) -> pl.Series:

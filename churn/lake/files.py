@@ -19,9 +19,12 @@ import polars as pl
 from deltalake.transaction import AddAction, RemoveAction
 from fsspec.implementations.local import LocalFileSystem
 
+from churn.lake.schema import kept_types
+
 _LOG_FILE = re.compile(r"/([0-9]{20}\.[\w.-]+|_last_checkpoint)$")
 SEQUENCE_COLUMN = "ingest_seq"
 """The one column with min and max in the log: readers ask for ranges of it."""
+_ARROW_SCHEMA = "ARROW:schema"
 _ROW_GROUP = 2**19
 """Rows of a row group at most: a batch of the default size is one of them, so that each code is written once."""
 
@@ -79,6 +82,7 @@ class StagedFiles:
             compression_level=1,
             statistics=statistics,
             row_group_size=_ROW_GROUP,
+            metadata=_text_is_text(part.schema),
         )
         if isinstance(self._fs, LocalFileSystem):
             with open(full, "wb", buffering=0) as file:
@@ -202,6 +206,19 @@ def _split(frame: pl.DataFrame, partition_by: str | None) -> Iterator[tuple[date
     for length, day in runs.rows():
         yield day, rows.slice(start, length)
         start += length
+
+
+def _text_is_text(schema: pl.Schema) -> dict[str, str]:
+    """Return what a file says of its columns where a frame holds text as categories.
+
+    Parquet has the same bytes for both, but a reader of Arrow goes by this note, and would find categories.
+    """
+    kept = kept_types(schema)
+    if kept == schema:
+        return {}
+    said = io.BytesIO()
+    pl.DataFrame(schema=kept).write_parquet(said)
+    return {_ARROW_SCHEMA: pl.read_parquet_metadata(said.getvalue())[_ARROW_SCHEMA]}
 
 
 def _addition(

@@ -37,21 +37,36 @@ def missing_columns(uri: str, present: pl.Schema, wanted: pl.Schema) -> list[str
     return [name for name in wanted if name not in present]
 
 
+def kept_types(schema: pl.Schema) -> pl.Schema:
+    """Return the types a table keeps for a frame: text that a frame holds as categories is text."""
+    coded = pl.Categorical | pl.Enum
+    return pl.Schema({name: pl.String() if isinstance(dtype, coded) else dtype for name, dtype in schema.items()})
+
+
 def check_fits(uri: str, frame: pl.DataFrame, schema: pl.Schema, partition_by: str | None) -> None:
-    """Refuse a frame whose columns or types are not exactly `schema`, or whose partition date is null.
+    """Refuse a frame whose columns or types are not kept as exactly `schema`, or whose partition date is null.
 
     Raises:
         ChurnError: with every fault.
     """
-    faults = [f"{name} is missing" for name in schema if name not in frame.columns]
-    faults += [f"{name} is unknown" for name in frame.columns if name not in schema]
+    check_types(uri, kept_types(frame.schema), schema)
+    if partition_by and (nulls := frame[partition_by].null_count()):
+        raise ChurnError(f"{uri}: the frame does not fit the table: {partition_by} is null in {nulls} rows")
+
+
+def check_types(uri: str, found: pl.Schema, schema: pl.Schema) -> None:
+    """Refuse columns or types that are not exactly `schema`.
+
+    Raises:
+        ChurnError: with every fault.
+    """
+    faults = [f"{name} is missing" for name in schema if name not in found]
+    faults += [f"{name} is unknown" for name in found if name not in schema]
     faults += [
         f"{name} is {dtype}, the table has {schema[name]}"
-        for name, dtype in frame.schema.items()
+        for name, dtype in found.items()
         if name in schema and dtype != schema[name]
     ]
-    if not faults and partition_by and frame[partition_by].null_count():
-        faults = [f"{partition_by} is null in {frame[partition_by].null_count()} rows"]
     if faults:
         raise ChurnError(f"{uri}: the frame does not fit the table: {'; '.join(faults)}")
 

@@ -22,14 +22,14 @@ class KnownTokens:
         """Start empty; an unpredictable `seed` keeps others from choosing values that all fall together."""
         self._seed = seed
         self._raw = pl.Series("raw", [None], dtype=pl.String)
-        self._tokens = pl.Series("token", [None], dtype=pl.String)
+        self._tokens = pl.Series("token", [None], dtype=pl.Categorical(pl.Categories.random()))
         self._make_room()
 
     def __len__(self) -> int:
         return self._raw.len() - 1
 
     def tokens(self, values: pl.Series) -> pl.Series:
-        """Return the token of each value (String), null where it is unknown or null."""
+        """Return the token of each value (Categorical), null where it is unknown or null."""
         hashes = self._hash(values)
         slots = self._home(hashes)
         self._walk(slots, hashes, np.flatnonzero(self._passed(slots, hashes)))
@@ -44,7 +44,7 @@ class KnownTokens:
         """Remember values that are not known yet, each once, with their tokens."""
         first = self._raw.len()
         self._raw = pl.concat([self._raw, _copied(raw)], rechunk=True)
-        self._tokens = pl.concat([self._tokens, _copied(tokens)], rechunk=True)
+        self._tokens = pl.concat([self._tokens, tokens.cast(self._tokens.dtype)], rechunk=True)
         if 2 * self._raw.len() > self._rows.size:
             self._make_room()
             first = 1

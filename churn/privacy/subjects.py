@@ -63,7 +63,8 @@ class SubjectMap:
             key: makes the fingerprints.
             random: source of that many unpredictable bytes.
             clock: time for `created_at`.
-            cache_size: raw values kept in memory with their tokens, all kinds together; about 150 bytes each.
+            cache_size: raw values kept in memory with their tokens from one call to the next, all kinds together;
+                about 150 bytes each.
             opened: tables that the process has open, if it keeps any.
         """
         self._uri = f"{lake_url.rstrip('/')}/{TABLE}"
@@ -83,6 +84,9 @@ class SubjectMap:
         Args:
             frame: has columns of raw values (String); nulls stay null.
             kinds: domain of each such column; the same text has another token in another domain.
+
+        Returns:
+            The frame with tokens (Categorical) in these columns.
 
         Raises:
             KeyUnavailable: the table was written with another data key.
@@ -116,15 +120,13 @@ class SubjectMap:
         return self.tokens_for([value], kind).get(value)
 
     def _learn(self, unknown: Mapping[str, pl.Series], kinds: Mapping[str, str]) -> None:
-        """Bring the tokens of columns of unknown values into the cache; a full one is emptied, which keeps it cheap."""
+        """Bring the tokens of columns of unknown values into the cache."""
         by_kind: dict[str, list[pl.Series]] = {}
         for name, values in unknown.items():
             by_kind.setdefault(kinds[name], []).append(values.alias("raw"))
         found, new_files = self._resolve(
             pl.concat([self._fingerprinted(pl.concat(values).unique(), kind) for kind, values in by_kind.items()])
         )
-        if self._held() + found.height > self._cache_size:
-            self._forget()
         for kind in by_kind:
             of_kind = found.filter(pl.col("kind") == kind)
             self._known(kind).add(of_kind["raw"], of_kind["token"])

@@ -1,8 +1,10 @@
 """Amounts: exact DECIMAL(18,4) from text, floats and integers; a digit that counts is never lost in silence."""
 
+import numpy as np
 import polars as pl
 
 from churn.contracts import ContractField
+from churn.validation.blocks import Block, rows_where
 from churn.validation.casts import (
     NO_FAULT,
     OUT_OF_RANGE,
@@ -43,10 +45,25 @@ def cast_decimal(source: pl.Series, field: ContractField) -> Cast:
 
 def _from_text(text: pl.Series, dtype: pl.DataType) -> Cast:
     values = text.cast(dtype, strict=False)
-    rows = (text.str.contains(_SUSPICIOUS) | (values.is_null() & text.is_not_null())).fill_null(False)
-    if not rows.any():
-        return Cast(values)
-    return overlay(values, rows, _read(text.filter(rows), dtype))
+    unread = values.is_null() & text.is_not_null()
+    rows = rows_where(text, lambda part: part.str.contains(_SUSPICIOUS), _is_plain)
+    if rows is not None or unread.any():
+        rows = unread if rows is None else rows | unread
+        return overlay(values, rows, _read(text.filter(rows), dtype))
+    return Cast(values)
+
+
+def _is_plain(block: Block) -> bool:
+    """Tell whether nothing in a block is suspicious: no character but those of numbers, no fifth decimal."""
+    codes = np.frombuffer(block.data + bytes(_SCALE + 1), np.uint8)
+    digit = (codes >= ord("0")) & (codes <= ord("9"))
+    point = codes == ord(".")
+    if np.count_nonzero(digit | point | (codes == ord("-"))) + block.values - 1 != len(block.data):
+        return False
+    too_fine = point[: len(block.data)]
+    for place in range(1, _SCALE + 2):
+        too_fine = too_fine & digit[place : place + len(block.data)]
+    return not too_fine.any()
 
 
 def _from_float(number: pl.Series, dtype: pl.DataType) -> Cast:

@@ -1,7 +1,7 @@
 """Rows against their contract: cast, repair or reject, whole columns at a time."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cached_property
 
@@ -28,8 +28,8 @@ class Validated:
     """A batch after validation; every input row is in `frame` or, once, in `rejects`.
 
     Attributes:
-        rows: contract columns (personal ones still raw), `attributes`, the date partition, `available_at`, `__object`
-            and `__line` of every input row, refused ones among them.
+        rows: contract columns (personal ones still raw, other codes String or Enum), `attributes`, the date partition,
+            `available_at`, `__object` and `__line` of every input row, refused ones among them.
         sound: mask of the rows that keep the contract; None when all do.
         rejects: `__object`, `__line`, `reason`, `column`: the first fault of each bad row, in contract order.
         repairs: `__object`, `kind`, `rows`: accepted rows that each kind of repair changed, by object.
@@ -93,6 +93,8 @@ def _field(frame: pl.DataFrame, field: ContractField, timezone: str) -> Cast:
     for name, cast in zip(sources, casts, strict=True):
         if name != field.name and (used := cast.values.is_not_null()).any():
             repairs[f"alias:{name}"] = used
+    if len(casts) > 1 or field.default is not None:
+        casts = [replace(cast, values=cast.values.cast(field.dtype)) for cast in casts]
     if not casts:
         values, fault = pl.Series([None], dtype=field.dtype).new_from_index(0, frame.height), None
     else:

@@ -56,6 +56,31 @@ def test_the_first_of_equal_ids_stays_and_nulls_compare_as_equal() -> None:
     assert cut.conflicts["__line"].to_list() == [2]
 
 
+def test_text_held_as_codes_is_cut_as_text_is() -> None:
+    # given ids, types and tokens as codes, where the lake has text; of one row the id is to be derived
+    text = frame(
+        {"event_id": "a", "plan": "pro"},
+        {"event_id": "b", "plan": "pro"},
+        {"event_id": "b", "plan": "free"},
+        {"event_id": "c"},
+        {"event_id": None},
+        {"event_id": "a", "plan": "pro"},
+    )
+    lake = frame({"event_id": "a", "plan": "free"}, {"event_id": "c"})
+
+    for kind in (pl.Categorical(pl.Categories.random()), pl.Enum(sorted(set(texts_in(text))))):
+        coded = text.with_columns(pl.selectors.string().cast(kind))
+        cut, expected = (deduplicate(derive_keys(batch, ACTIVITY), ACTIVITY, stored(lake)) for batch in (coded, text))
+
+        assert ids(cut.fresh) == ids(expected.fresh)
+        assert [ids(part) for part in (cut.duplicates, cut.conflicts)] == [["c"], ["a", "b", "a"]]
+        assert cut.fresh.cast({pl.Categorical: pl.String, pl.Enum: pl.String}).equals(expected.fresh)
+
+
+def texts_in(rows: pl.DataFrame) -> list[str]:
+    return [text for column in rows.select(pl.selectors.string()) for text in column if text is not None]
+
+
 def test_a_refused_row_is_in_no_part_and_never_the_first_of_its_id() -> None:
     batch = frame({"event_id": "a", "plan": "bad"}, {"event_id": "a"}, {"event_id": "a"}, {"event_id": None})
     sound = pl.Series([False, True, True, False])

@@ -69,7 +69,8 @@ def test_nothing_for_nothing_is_a_commit_that_says_so(table: Pinned, events: Eve
 
 
 def test_a_file_of_other_columns_or_types_is_refused(table: Pinned, file: Callable[..., Path]) -> None:
-    wrong = [file("more", extra=pl.lit(1)), file("type", ingest_seq=pl.lit("1"))]
+    codes = pl.col("event_id").cast(pl.Categorical)
+    wrong = [file("more", extra=pl.lit(1)), file("type", ingest_seq=pl.lit("1")), file("codes", event_id=codes)]
 
     for path in wrong:
         with pytest.raises(ChurnError, match=path.name):

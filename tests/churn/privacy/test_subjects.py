@@ -29,7 +29,7 @@ def series(values: Iterable[str | None]) -> pl.Series:
 
 def tokenise(subjects: SubjectMap, values: Iterable[str | None], kind: str = "customer") -> pl.Series:
     frame = series(values).to_frame()
-    return subjects.tokenise(frame, {"customer_id": kind})["customer_id"]
+    return subjects.tokenise(frame, {"customer_id": kind})["customer_id"].cast(pl.String)
 
 
 def stored(lake: Path) -> pl.DataFrame:

@@ -5,8 +5,11 @@ from typing import Any
 
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from churn.contracts import Contract
+from churn.contracts import Contract, load_contract
+from churn.validation.codes import _LONG, cast_code
 from churn.validation.validate import Validated
 
 Check = Callable[..., Validated]
@@ -132,3 +135,53 @@ def test_column_of_another_type_is_rejected_row_by_row(check: Check, values: lis
     result = check({"item_id": pl.Series([*values, None], dtype=dtype)})
     assert result.rejects.rows() == [(0, 1, "wrong_type", "item_id")]
     assert result.frame["__line"].to_list() == [2]
+
+
+VALUES = ["web", "United Kingdom", " web", "", "a@b.c", "x" * 129, "🛒", "=cmd", '{"a": 1}', "a\nb", None]
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.lists(st.sampled_from(VALUES), min_size=1, max_size=5), st.lists(st.sampled_from(VALUES), max_size=2))
+def test_a_long_column_of_few_values_is_read_as_each_of_them_is(
+    values: list[str | None], rare: list[str | None]
+) -> None:
+    # given a column long enough to be read by its values, and some that a sample of it may not hold
+    field = next(field for field in load_contract("activity").fields if field.name == "item_id")
+    alone = {value: cast_code(pl.Series([value], dtype=pl.String), field) for value in {*values, *rare}}
+    column = [*values * (_LONG // len(values) + 1), *rare]
+
+    # when it is cast
+    together = cast_code(pl.Series(column, dtype=pl.String), field)
+
+    # then each row has the value, the fault and the repairs that its text has alone
+    expected = {
+        value: (cast.values[0], cast.fault[0] if cast.fault is not None else None) for value, cast in alone.items()
+    }
+    faults = together.fault.to_list() if together.fault is not None else [None] * len(column)
+    assert list(zip(together.values.to_list(), faults, strict=True)) == [expected[value] for value in column]
+    trimmed = together.repairs["trimmed"].to_list() if "trimmed" in together.repairs else [False] * len(column)
+    assert trimmed == [value == " web" for value in column]
+
+
+@pytest.mark.parametrize(
+    ("odd", "coded"), [([], True), ([None], True), (["rare"], False), ([" web"], False), (["a@b.c"], False)], ids=str
+)
+def test_only_a_long_clean_column_of_nothing_but_its_sample_is_held_as_codes(
+    odd: list[str | None], coded: bool
+) -> None:
+    field = next(field for field in load_contract("activity").fields if field.name == "item_id")
+    column = pl.Series(["web", "store", None] * _LONG + odd, dtype=pl.String)
+
+    values = cast_code(column, field).values
+
+    assert isinstance(values.dtype, pl.Enum) == coded
+    assert isinstance(cast_code(column.head(_LONG - 1), field).values.dtype, pl.String)
+    assert values.null_count() == column.null_count() + ("a@b.c" in odd)
+
+
+def test_a_long_column_agrees_with_its_alias_and_takes_its_default(check: Check, activity_v2: Contract) -> None:
+    channels = ["click", None, "purchase"] * _LONG
+    result = check({"event_type": channels, "currency": ["EUR", None, "USD"] * _LONG}, activity_v2)
+    assert result.frame["event_type"].to_list() == ["click", "purchase", "purchase"] * _LONG
+    assert result.frame["currency"].to_list() == ["EUR", "EUR", "USD"] * _LONG
+    assert result.repairs.rows() == [(0, "default:currency", _LONG), (0, "default:event_type", _LONG)]
