@@ -6,6 +6,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
@@ -144,8 +145,13 @@ def live_through(hour: datetime, uploads: "Uploads", asking: Asking | None, cloc
 
 
 def _logged(zone: "LandingZone", since: datetime) -> set[str]:
-    """Return the ids of the requests whose predictions landed from an hour on."""
+    """Return the ids of the requests whose predictions landed from an hour on, as far as these can be read."""
     import polars as pl
 
-    written = (zone.read(item)[1] for item in zone.objects("predictions", since))
-    return {request for content in written for request in pl.read_parquet(content, columns=["request_id"]).to_series()}
+    from churn.landing.zone import UnstableObject, VanishedObject
+
+    found: set[str] = set()
+    for item in zone.objects("predictions", since):
+        with suppress(pl.exceptions.PolarsError, UnstableObject, VanishedObject):
+            found.update(pl.read_parquet(zone.read(item)[1], columns=["request_id"]).to_series())
+    return found

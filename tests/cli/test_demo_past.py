@@ -85,3 +85,18 @@ def test_a_log_that_is_not_written_is_named(tmp_path: Path, monkeypatch: pytest.
 
     with pytest.raises(NotAnswered, match=r"1 of 2 requests were not logged in 0 s; see churn serve status"):
         Asking("a server", []).wait_for_log(zone, {"first", "second"}, since=FIRST)
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1 and no more", b"request_id\nthird\n"])
+def test_a_log_that_cannot_be_read_holds_no_request(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    zone = LandingZone(str(tmp_path / "landing"))
+    log(zone, FIRST, "first")
+    zone.write("predictions", FIRST, "damaged.parquet", content)
+    monkeypatch.setattr(cli.demo_past, "_TAKES", 0.1)
+
+    Asking("a server", []).wait_for_log(zone, {"first"}, since=FIRST)
+
+    with pytest.raises(NotAnswered, match="1 of 2 requests were not logged"):
+        Asking("a server", []).wait_for_log(zone, {"first", "third"}, since=FIRST)
