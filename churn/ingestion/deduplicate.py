@@ -95,7 +95,7 @@ def deduplicate(
         return Deduplicated(frame if sound is None else frame.filter(sound), nothing, nothing)
     repeated = hashes.is_in(twice.implode())
     rows = (repeated if sound is None else repeated & sound).arg_true()
-    text = frame[rows].cast({pl.Categorical: pl.String, pl.Enum: pl.String})
+    text = frame[rows].cast({pl.Categorical: pl.String})
     doubtful = text.with_columns(hashes.gather(rows), rows.alias(_ROW))
     in_lake = _stored(known, twice, contract, lambda columns: stored(columns, days))
     return _resolve(frame, doubtful, in_lake, contract, sound)

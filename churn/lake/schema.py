@@ -39,8 +39,9 @@ def missing_columns(uri: str, present: pl.Schema, wanted: pl.Schema) -> list[str
 
 def kept_types(schema: pl.Schema) -> pl.Schema:
     """Return the types a table keeps for a frame: text that a frame holds as categories is text."""
-    coded = pl.Categorical | pl.Enum
-    return pl.Schema({name: pl.String() if isinstance(dtype, coded) else dtype for name, dtype in schema.items()})
+    return pl.Schema(
+        {name: pl.String() if isinstance(dtype, pl.Categorical) else dtype for name, dtype in schema.items()}
+    )
 
 
 def check_fits(uri: str, frame: pl.DataFrame, schema: pl.Schema, partition_by: str | None) -> None:

@@ -123,8 +123,8 @@ class Pinned:
         """Write `frame` and commit it as the version right after this one; an empty frame commits no file.
 
         Args:
-            frame: exactly the table's columns and types, in any order, text also as Categorical or
-                Enum, which halves the cost of writing it; the partition date is never null.
+            frame: exactly the table's columns and types, in any order, text that repeats also as Categorical (whose
+                writing costs half); the partition date is never null.
             fence: application transaction shared by all writers of the same decision.
             steps: decisions in this append; the fence moves up by as many, and `metadata_since` is not for it.
             transactions: application transactions to record once, such as one per landing object.

@@ -16,7 +16,7 @@ _NOBODY: Final = 0
 
 
 class KnownTokens:
-    """Raw values of one kind with their tokens; about 120 bytes and the value itself for each."""
+    """Raw values of one kind with their tokens; about 260 bytes and the value itself for each."""
 
     def __init__(self, seed: int) -> None:
         """Start empty; an unpredictable `seed` keeps others from choosing values that all fall together."""

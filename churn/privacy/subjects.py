@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
+import numpy as np
 import polars as pl
 
 from churn.errors import ChurnError, CommitConflict, KeyUnavailable
@@ -40,6 +41,8 @@ SCHEMA: Final = pl.Schema(
     }
 )
 _ATTEMPTS: Final = 50
+_HARDLY_REPEAT: Final = 0.75
+"""Share of different values among tokens, from which on Polars too writes text without a dictionary."""
 _KEY_CHECK: Final = "key-check"
 
 
@@ -53,7 +56,7 @@ class SubjectMap:
         *,
         random: Callable[[int], bytes] = secrets.token_bytes,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-        cache_size: int = 1_000_000,
+        cache_size: int = 700_000,
         opened: Opened | None = None,
     ) -> None:
         """Bind the map to a lake; nothing is read yet.
@@ -63,8 +66,7 @@ class SubjectMap:
             key: makes the fingerprints.
             random: source of that many unpredictable bytes.
             clock: time for `created_at`.
-            cache_size: raw values kept in memory with their tokens from one call to the next, all kinds together;
-                about 150 bytes each.
+            cache_size: raw values kept in memory with their tokens, all kinds together; about 275 bytes each.
             opened: tables that the process has open, if it keeps any.
         """
         self._uri = f"{lake_url.rstrip('/')}/{TABLE}"
@@ -86,7 +88,7 @@ class SubjectMap:
             kinds: domain of each such column; the same text has another token in another domain.
 
         Returns:
-            The frame with tokens (Categorical) in these columns.
+            The frame with tokens in these columns, Categorical where they repeat and String where they hardly do.
 
         Raises:
             KeyUnavailable: the table was written with another data key.
@@ -101,10 +103,13 @@ class SubjectMap:
         if unknown:
             self._learn(unknown, kinds)
             for name, values in unknown.items():
-                tokens[name] = tokens[name].scatter(rest[name], self._known(kinds[name]).tokens(values))
+                learnt = self._known(kinds[name]).tokens(values)
+                if learnt.dtype != tokens[name].dtype:  # the cache was emptied in between
+                    tokens[name], learnt = tokens[name].cast(pl.String), learnt.cast(pl.String)
+                tokens[name] = tokens[name].scatter(rest[name], learnt)
             if self._held() > self._cache_size:
                 self._forget()
-        return frame.with_columns(column.alias(name) for name, column in tokens.items())
+        return frame.with_columns(_as_written(column).alias(name) for name, column in tokens.items())
 
     def tokens_for(self, values: list[str], kind: str) -> dict[str, str]:
         """Return the tokens of those values that have one; nothing is created."""
@@ -120,13 +125,15 @@ class SubjectMap:
         return self.tokens_for([value], kind).get(value)
 
     def _learn(self, unknown: Mapping[str, pl.Series], kinds: Mapping[str, str]) -> None:
-        """Bring the tokens of columns of unknown values into the cache."""
+        """Bring the tokens of columns of unknown values into the cache; a full one is emptied, which keeps it cheap."""
         by_kind: dict[str, list[pl.Series]] = {}
         for name, values in unknown.items():
             by_kind.setdefault(kinds[name], []).append(values.alias("raw"))
         found, new_files = self._resolve(
             pl.concat([self._fingerprinted(pl.concat(values).unique(), kind) for kind, values in by_kind.items()])
         )
+        if self._held() + found.height > self._cache_size:
+            self._forget()
         for kind in by_kind:
             of_kind = found.filter(pl.col("kind") == kind)
             self._known(kind).add(of_kind["raw"], of_kind["token"])
@@ -230,6 +237,15 @@ def _with_tokens(pairs: pl.DataFrame) -> pl.DataFrame:
     """Return subjects with the text of their tokens beside the halves of them."""
     prefix = pl.when(pl.col("kind") == "customer").then(pl.lit("cus_")).otherwise(pl.lit("tok_"))
     return pairs.with_columns(token=prefix + pl.Series(digits(pairs.select(_TOKEN)), dtype=pl.String))
+
+
+def _as_written(tokens: pl.Series) -> pl.Series:
+    """Return tokens that hardly repeat as text: a file takes more room for a dictionary of them."""
+    if tokens.dtype == pl.String:
+        return tokens
+    codes = tokens.to_physical().drop_nulls().to_numpy()
+    hardly = np.count_nonzero(np.bincount(codes)) > _HARDLY_REPEAT * codes.size
+    return tokens.cast(pl.String) if hardly else tokens
 
 
 def _is_text(value: str) -> bool:

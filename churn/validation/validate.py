@@ -28,8 +28,8 @@ class Validated:
     """A batch after validation; every input row is in `frame` or, once, in `rejects`.
 
     Attributes:
-        rows: contract columns (personal ones still raw, other codes String or Enum), `attributes`, the date partition,
-            `available_at`, `__object` and `__line` of every input row, refused ones among them.
+        rows: contract columns (personal ones still raw, other codes String or Categorical), `attributes`, the date
+            partition, `available_at`, `__object` and `__line` of every input row, refused ones among them.
         sound: mask of the rows that keep the contract; None when all do.
         rejects: `__object`, `__line`, `reason`, `column`: the first fault of each bad row, in contract order.
         repairs: `__object`, `kind`, `rows`: accepted rows that each kind of repair changed, by object.

@@ -96,3 +96,42 @@ def test_what_was_held_as_codes_is_text_to_every_reader(tmp_path: Path) -> None:
     chunks = {group.column(at).path_in_schema: group.column(at) for at in range(group.num_columns)}
     assert chunks["customer_id"].has_dictionary_page
     assert chunks["channel"].has_dictionary_page
+
+
+def test_a_file_names_no_value_that_only_refused_rows_or_other_days_have(tmp_path: Path) -> None:
+    # given a batch of two days, each with a channel of its own; rows with a third one lack their customer
+    rows = export(0).with_columns(
+        event_time=pl.when(pl.int_range(pl.len()) % 2 == 0)
+        .then(pl.lit("2026-02-28T10:00:00Z"))
+        .otherwise("event_time"),
+        channel=pl.when(pl.col("customer_id").is_null())
+        .then(pl.lit("refused"))
+        .when(pl.int_range(pl.len()) % 2 == 0)
+        .then(pl.lit("first"))
+        .otherwise(pl.lit("second")),
+    )
+    world = world_in(tmp_path)
+    world.upload(csv(rows), "a.csv")
+    world.ingest()
+
+    # when the dictionaries of its files are read
+    table = open_version(f"{world.lake}/activity")
+    named = [
+        {str(value) for chunk in file.column("channel").chunks for value in chunk.dictionary.to_pylist()}
+        for file in (pq.read_table(path, columns=["channel"], read_dictionary=["channel"]) for path in table.files())
+    ]
+
+    # then each has what its rows have
+    assert sorted(named, key=min) == [{"first"}, {"second"}]
+
+
+def test_tokens_that_hardly_repeat_are_written_as_text(tmp_path: Path) -> None:
+    world = world_in(tmp_path)
+    world.upload(csv(export(0, 2_000).with_columns(customer_id=pl.format("c{}", pl.int_range(pl.len())))), "a.csv")
+    world.ingest()
+
+    (path,) = open_version(f"{world.lake}/activity").files()
+    group = pq.read_metadata(path).row_group(0)
+    chunks = {group.column(at).path_in_schema: group.column(at) for at in range(group.num_columns)}
+    assert not chunks["customer_id"].has_dictionary_page
+    assert world.rows()["customer_id"].n_unique() == world.rows().height
