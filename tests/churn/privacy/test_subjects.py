@@ -129,6 +129,21 @@ def test_tokens_are_one_to_one_over_any_batches_and_any_cache(
     assert len(set(seen.values())) == len(seen)
 
 
+def test_a_full_cache_keeps_what_it_learnt_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # given a cache that four known values nearly fill, and a fifth and sixth that overflow it
+    subjects = SubjectMap(str(tmp_path), KEY, cache_size=5)
+    known = tokenise(subjects, ["a", "b", "c", "d"])
+    both = tokenise(subjects, ["a", "e", "f"])
+
+    # when these come again and the map may not be asked
+    monkeypatch.setattr(SubjectMap, "_find", lambda *_: pytest.fail("the map was asked"))
+    again = tokenise(subjects, ["f", "e"])
+
+    # then the cache has them, and what was known before the overflow kept its token
+    assert again.to_list() == both.to_list()[:0:-1]
+    assert both[0] == known[0]
+
+
 def test_values_whose_hashes_are_all_alike_keep_their_own_tokens(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

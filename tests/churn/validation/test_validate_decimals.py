@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from churn.contracts import ContractField
-from churn.validation.decimals import cast_decimal
+from churn.validation.blocks import Block
+from churn.validation.decimals import _SUSPICIOUS, _is_plain, cast_decimal
 from churn.validation.validate import Validated
 
 Check = Callable[..., Validated]
@@ -138,3 +139,16 @@ def test_text_amount_is_refused_or_equals_what_python_reads(text: str) -> None:
         assert text.strip() == "" or (cast.fault is not None and cast.fault.item())
     else:
         assert abs(Decimal(text.strip()) - value) <= Decimal("1e-9") + abs(value) * Decimal("1e-14")
+
+
+AMOUNTS = st.text("0123456789.-", max_size=9) | st.text("0159.-e+ \n\0\u0660", max_size=9)
+
+
+@given(st.lists(AMOUNTS, min_size=1, max_size=4))
+def test_a_block_of_amounts_is_plain_where_the_pattern_finds_none_of_them(amounts: list[str]) -> None:
+    data = "\n".join(amounts).encode()
+    sizes = [len(amount.encode()) for amount in amounts]
+
+    plain = _is_plain(Block(data, len(amounts), min(sizes), max(sizes)))
+
+    assert plain == (not pl.Series(amounts, dtype=pl.String).str.contains(_SUSPICIOUS).any())
