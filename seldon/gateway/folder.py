@@ -3,10 +3,12 @@
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Final
 
 from pydantic import ValidationError
 
@@ -14,6 +16,9 @@ from churn import process
 from churn.errors import ChurnError
 from seldon.gateway.settings import GatewaySettings
 from seldon.gateway.state import Desired, LocalObserved
+
+_LAST_THREAD_SECONDS: Final = 5.0
+"""A killed process ends within milliseconds; more is for a machine that has no time."""
 
 
 class FolderDamaged(ChurnError):
@@ -148,16 +153,19 @@ class DeploymentFolder:
     def supervised(self) -> Iterator[None]:
         """Be the folder's one supervisor; the kernel ends that with the process.
 
+        A process that was killed may hold its lock until the last of its threads has ended; that is waited for.
+
         Raises:
             SupervisorRuns: there is one already.
         """
         with (self.path / "supervisor.lock").open("a", encoding="utf-8") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise SupervisorRuns(
-                    f"{self.path}: process {self.supervisor_pid()} supervises this deployment already; stop that first"
-                ) from None
+            deadline = time.monotonic() + _LAST_THREAD_SECONDS
+            while not _locked(lock):
+                if (pid := self.supervisor_pid()) is not None or time.monotonic() > deadline:
+                    raise SupervisorRuns(
+                        f"{self.path}: process {pid or 'unknown'} supervises this deployment already; stop that first"
+                    )
+                time.sleep(0.02)
             record = {"pid": os.getpid(), "started": process.start_mark(os.getpid())}
             self.write(self.supervisor_file, json.dumps(record))
             yield
@@ -174,3 +182,11 @@ class DeploymentFolder:
         fault = error.errors()[0]
         where = ".".join(map(str, fault["loc"])) or "the file"
         return FolderDamaged(f"{path}: {where}: {fault['msg']}; move the file away and deploy again")
+
+
+def _locked(lock: IO[str]) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -9,6 +9,7 @@ cannot have arrived: a feedback must not count twice.
 """
 
 import json
+import math
 import re
 from typing import Final
 
@@ -52,7 +53,7 @@ _METADATA: Final = "churn"
 _NO_MODEL: Final = {
     "status": {"code": 503, "status": "FAILURE", "reason": "NO_MODEL", "info": "no model is deployed here yet"}
 }
-_BACK_OFF: Final = BackOff(base_interval=0.025, max_interval=1.0)
+_BACK_OFF: Final = BackOff(base_interval=0.025, max_interval=0.5)
 
 
 def prefix(desired: Desired) -> str:
@@ -132,9 +133,7 @@ def _other(stable: Slot, rewrite: RegexSubstitution, settings: GatewaySettings) 
         regex_rewrite=rewrite,
         cluster=stable.name,
         timeout=settings.request_seconds,
-        retry_policy=RetryPolicy(
-            retry_on="connect-failure,refused-stream", num_retries=settings.retries, retry_back_off=_BACK_OFF
-        ),
+        retry_policy=_until_it_returns("connect-failure,refused-stream", settings),
     )
 
 
@@ -150,11 +149,15 @@ def _alone(stable: Slot, split: Split, rewrite: RegexSubstitution, settings: Gat
         regex_rewrite=rewrite,
         cluster=stable.name,
         timeout=settings.request_seconds,
-        retry_policy=RetryPolicy(
-            retry_on="connect-failure,refused-stream,reset", num_retries=settings.retries, retry_back_off=_BACK_OFF
-        ),
+        retry_policy=_until_it_returns("connect-failure,refused-stream,reset", settings),
         request_mirror_policies=mirrors,
     )
+
+
+def _until_it_returns(retry_on: str, settings: GatewaySettings) -> RetryPolicy:
+    """As many attempts as the time of a request allows: a wait is half of its bound on average, but may be short."""
+    attempts = math.ceil(4 * settings.request_seconds / _BACK_OFF.max_interval)
+    return RetryPolicy(retry_on=retry_on, num_retries=attempts, retry_back_off=_BACK_OFF)
 
 
 def _weighted(

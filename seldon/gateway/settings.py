@@ -44,7 +44,9 @@ class GatewaySettings(Frozen):
         default=2.0, gt=0, description="of one attempt: a canary that hangs costs a client this much at most"
     )
     request_seconds: float = Field(default=10.0, gt=0, description="of a request with all its attempts")
-    retries: int = Field(default=10, ge=0, description="further attempts, 25 ms apart at first and 1 s at most")
+    retries: int = Field(
+        default=20, ge=0, description="further attempts while there is a canary, 25 ms apart at first and 0.5 s at most"
+    )
     ejected_seconds: float = Field(default=5.0, gt=0, description="first ejection of a canary that fails in a row")
     body_bytes: int = Field(default=8 * 2**20, gt=0, description="largest body that is kept for another attempt")
     access_log_bytes: int = Field(default=64 * 2**20, gt=0, description="after that the access log is rolled")

@@ -1,3 +1,4 @@
+import fcntl
 import json
 import os
 import random
@@ -87,6 +88,19 @@ def test_stop_ends_everything_also_after_the_supervisor_was_killed(world: World)
 
     assert not world.processes()
     assert world.deployment.observe() is None
+
+
+def test_the_lock_of_a_supervisor_that_is_still_dying_is_waited_for(world: World) -> None:
+    folder = world.deployment.folder
+    folder.prepare()
+    with (folder.path / "supervisor.lock").open("a", encoding="utf-8") as dying:
+        fcntl.flock(dying, fcntl.LOCK_EX)
+        end = threading.Timer(0.3, fcntl.flock, (dying, fcntl.LOCK_UN))
+        end.start()
+
+        with folder.supervised():
+            assert not end.is_alive()
+            assert folder.supervisor_pid() == os.getpid()
 
 
 def test_sigterm_answers_what_is_under_way_and_leaves_no_process(world: World) -> None:
