@@ -9,7 +9,7 @@ unexport PYTHONDONTWRITEBYTECODE VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup services demo demo-clean test test-slow test-spark test-seldon test-k8s check format lock pictures
+.PHONY: help setup services demo demo-clean test test-demo test-slow test-spark test-seldon test-k8s check format lock pictures
 
 help: ## List the tasks
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,7 +29,10 @@ demo-clean: ## Stop what the demo started and remove what it made
 	@if [ -x $(BIN)/churn ]; then $(BIN)/churn demo --clean; else rm -rf .churn .zen; fi
 
 test: setup .venv-serving/.ready ## Run the tests, two at a time
-	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow and not spark and not stock and not kube" $(ARGS)
+	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow and not spark and not stock and not kube and not demo" $(ARGS)
+
+test-demo: setup .venv-serving/.ready ## Run the whole demo, of four hours taken one by one, and hold it to what it says
+	@$(BIN)/pytest -m demo tests/cli/test_whole_demo.py $(ARGS)
 
 test-slow: setup .venv-serving/.ready ## Run the long suites: crashes at random points, simulated years
 	@$(BIN)/pytest -m slow $(ARGS)

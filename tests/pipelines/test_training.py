@@ -248,7 +248,10 @@ def test_no_person_and_no_secret_comes_out_of_the_lake(trained: Trained) -> None
     assert leaks(zenml, ["bundle_digest"])["bundle_digest"] >= {
         str(path.relative_to(zenml)) for path in zenml.rglob("mlflow.db")
     }
-    assert leaks(zenml, [PERSON, SECRET, *customers]) == {}
+    assert leaks(zenml, [PERSON, SECRET]) == {}
+    # Another test of this process may have scored them: whom to contact is a list of tokens.
+    named = {path for paths in leaks(zenml, customers).values() for path in paths}
+    assert not {path for path in named if "/score/scores/" not in path}
     assert leaks(Path(trained.world.lake) / "customer_snapshots", [PERSON, SECRET]) == {}
 
 

@@ -112,6 +112,7 @@ def as_nobody() -> Iterator[None]:
     """Drop the rights of root, before whom nothing is forbidden."""
     user = os.geteuid()
     gc.collect()  # earlier tests left temporary folders, which nobody could not remove
+    gc.freeze()  # what is left now is not looked at again by the next test
     gc.disable()
     if user == 0:
         os.seteuid(NOBODY)
