@@ -1,9 +1,10 @@
 """One landing object on its way into the lake: fetched, identified and decoded."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
+from typing import Final
 
 import polars as pl
 
@@ -11,13 +12,15 @@ from churn.contracts import Contract
 from churn.contracts.model import ATTRIBUTES
 from churn.errors import UnreadableObject
 from churn.ingestion.report import ObjectStatus
-from churn.landing.decode import decode
+from churn.landing.decode import decode, decode_together
 from churn.landing.decoded import LINE, Decoded
 from churn.landing.zone import LandingObject, LandingZone, TooLarge
 from churn.settings import LandingSettings
 from churn.validation.schema import missing_required
 
 NOTHING = Decoded(frame=pl.DataFrame(schema={LINE: pl.Int64}), seen={})
+_TOGETHER: Final = 16 * 2**20
+"""Bytes of objects that are decoded in one go; of more the memory grows and the time does not fall."""
 
 
 @dataclass(frozen=True)
@@ -75,17 +78,49 @@ def fetch(
     return Piece(landed, object_id, source_file, available, f"object:{object_id}", status, fault=fault), data
 
 
-def decoded(piece: Piece, data: bytes, contract: Contract, limits: LandingSettings) -> Piece:
-    """Decode a fetched object; one that cannot be read, or lacks a required column, gets a fault."""
-    if piece.fault is not None:
-        return piece
+def decoded(group: Sequence[tuple[Piece, bytes]], contract: Contract, limits: LandingSettings) -> list[Piece]:
+    """Decode objects fetched together; one that cannot be read, or lacks a required column, gets a fault."""
     wanted = {*contract.source_names(), *contract.attributes, ATTRIBUTES}
+    if all(map(_may_be_read_together, group)):
+        contents = decode_together([data for _, data in group], wanted=wanted, limits=limits)
+    else:
+        contents = [_content(piece, data, wanted, limits) for piece, data in group]
+    return [_with_content(piece, content, contract) for (piece, _), content in zip(group, contents, strict=True)]
+
+
+def together(fetched: Iterable[tuple[Piece, bytes]]) -> Iterator[list[tuple[Piece, bytes]]]:
+    """Put neighbours into groups that are decoded in one go where that is cheaper; the others stay alone."""
+    group: list[tuple[Piece, bytes]] = []
+    held = 0
+    for member in fetched:
+        if group and not (_may_be_read_together(member) and held + len(member[1]) <= _TOGETHER):
+            yield group
+            group, held = [], 0
+        group.append(member)
+        held += len(member[1]) if _may_be_read_together(member) else _TOGETHER
+    if group:
+        yield group
+
+
+def _may_be_read_together(member: tuple[Piece, bytes]) -> bool:
+    piece, _ = member
+    return piece.status == "ingested" and piece.landed.format == "csv" and not piece.landed.compressed
+
+
+def _content(piece: Piece, data: bytes, wanted: Collection[str], limits: LandingSettings) -> Decoded | UnreadableObject:
+    if piece.fault is not None or piece.status == "unchanged":
+        return NOTHING
     try:
-        content = decode(
+        return decode(
             data, format=piece.landed.format, compressed=piece.landed.compressed, wanted=wanted, limits=limits
         )
     except UnreadableObject as error:
-        return replace(piece, status="unreadable", fault=(error.reason, None))
+        return error
+
+
+def _with_content(piece: Piece, content: Decoded | UnreadableObject, contract: Contract) -> Piece:
+    if isinstance(content, UnreadableObject):
+        return replace(piece, status="unreadable", fault=(content.reason, None))
     missing = missing_required(content.seen, contract) if content.frame.height else []
     if missing:
         return replace(piece.with_rows(content), fault=("missing_column", missing[0]))

@@ -1,6 +1,6 @@
 """One run over one stream: which objects are new, in which batches they go in, and what came of it."""
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -14,7 +14,7 @@ from churn.ingestion import journal, quarantine
 from churn.ingestion.availability import Availability
 from churn.ingestion.batch import BatchWriter
 from churn.ingestion.journal import StreamJournal
-from churn.ingestion.pieces import Piece, decoded, fetch, only_lines, unread_id
+from churn.ingestion.pieces import Piece, decoded, fetch, only_lines, together, unread_id
 from churn.ingestion.report import ObjectReport, SchemaDifference, StreamReport, StreamScan
 from churn.lake.opened import Opened
 from churn.lake.table import Pinned
@@ -118,7 +118,7 @@ class StreamRun:
                     continue
                 transaction = f"replay:{object_id}:{commit_id}"
                 piece = replace(piece, object_id=str(object_id), status="replayed", transaction=transaction)
-                piece = decoded(piece, data, self.contract, self.landing)
+                (piece,) = decoded([(piece, data)], self.contract, self.landing)
                 if not rows["line"].is_null().any():
                     if piece.fault is not None:
                         # Its other lines are in the lake: refused as a whole, they would be counted again.
@@ -147,6 +147,17 @@ class StreamRun:
         return table
 
     def _pieces(self, fresh: Sequence[LandingObject], table: Pinned, availability: Availability) -> Iterator[Piece]:
+        for group in together(self._fetched(fresh, table, availability)):
+            pieces = deque(decoded(group, self.contract, self.landing))
+            group.clear()
+            while pieces:
+                piece = pieces.popleft()
+                self._note_differences(piece)
+                yield piece
+
+    def _fetched(
+        self, fresh: Sequence[LandingObject], table: Pinned, availability: Availability
+    ) -> Iterator[tuple[Piece, bytes]]:
         for landed in progress(fresh, f"ingesting {self.contract.stream}"):
             name = safe_name(landed.path, self.key)
             try:
@@ -156,11 +167,8 @@ class StreamRun:
                 log.warning("object_postponed", source_file=name, reason=type(error).__name__)
                 continue
             if table.has_transaction(piece.transaction):
-                yield replace(piece, status="unchanged")
-                continue
-            piece = decoded(piece, data, self.contract, self.landing)
-            self._note_differences(piece)
-            yield piece
+                piece, data = replace(piece, status="unchanged"), b""
+            yield piece, data
 
     def _note_differences(self, piece: Piece) -> None:
         if piece.decoded.seen:

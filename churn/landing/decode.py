@@ -1,6 +1,6 @@
 """Decoding of landing objects: bytes in, untyped records out, whatever an uploader has sent."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Literal, Protocol, assert_never
 
@@ -54,6 +54,25 @@ def decode(
 
             return decode_parquet(data, wanted=wanted, limits=limits)
     assert_never(format)
+
+
+def decode_together(
+    objects: Sequence[bytes], *, wanted: Collection[str], limits: LandingSettings
+) -> list[Decoded | UnreadableObject]:
+    """Decode uncompressed CSV objects; each is what `decode` makes of it, or the error that it raises.
+
+    Those of the usual kind are read in one go. One that is of another kind, or makes the others unreadable, costs time
+    and changes nothing: then each is read on its own.
+    """
+    from churn.landing.formats.delimited_regular import decode_csvs
+
+    found: list[Decoded | UnreadableObject] = []
+    for data, decoded in zip(objects, decode_csvs(objects, wanted=wanted, limits=limits), strict=True):
+        try:
+            found.append(decoded or decode(data, format="csv", compressed=False, wanted=wanted, limits=limits))
+        except UnreadableObject as error:
+            found.append(error)
+    return found
 
 
 class _TextReader(Protocol):

@@ -1,5 +1,6 @@
 """What is in quarantine: the bad rows of the content that lies in the landing zone now."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -72,11 +73,13 @@ def test_content_committed_after_its_replacement_was_ingested_is_put_right_by_th
     world.upload([make_event(0), make_event(1, customer_id=None)])
     place = "churn.ingestion.stream_run.decoded"
 
-    def replace_meanwhile(piece: Piece, data: bytes, contract: Contract, limits: LandingSettings) -> Piece:
+    def replace_meanwhile(
+        group: Sequence[tuple[Piece, bytes]], contract: Contract, limits: LandingSettings
+    ) -> list[Piece]:
         monkeypatch.setattr(place, decoded)
         world.upload([make_event(0), make_event(1), make_event(2, event_type=None)])
         world.ingest()
-        return decoded(piece, data, contract, limits)
+        return decoded(group, contract, limits)
 
     monkeypatch.setattr(place, replace_meanwhile)
     world.ingest()

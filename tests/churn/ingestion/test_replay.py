@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -55,11 +56,13 @@ def test_a_replay_that_commits_after_its_object_was_replaced_hides_none_of_the_n
     world.ingest()
     place = "churn.ingestion.stream_run.decoded"
 
-    def replace_meanwhile(piece: Piece, data: bytes, contract: Contract, limits: LandingSettings) -> Piece:
+    def replace_meanwhile(
+        group: Sequence[tuple[Piece, bytes]], contract: Contract, limits: LandingSettings
+    ) -> list[Piece]:
         monkeypatch.setattr(place, decoded)
         world.upload([make_event(2), make_event(3, event_time="soon"), make_event(4, event_time="soon")])
         world.ingest(LATER)
-        return decoded(piece, data, contract, limits)
+        return decoded(group, contract, limits)
 
     monkeypatch.setattr(place, replace_meanwhile)
     world.ingestion().replay_quarantine(now=LATER, run_id="replay")
