@@ -79,25 +79,37 @@ def fetch(
 
 
 def decoded(group: Sequence[tuple[Piece, bytes]], contract: Contract, limits: LandingSettings) -> list[Piece]:
-    """Decode objects fetched together; one that cannot be read, or lacks a required column, gets a fault."""
+    """Decode a group of `together`; an object that cannot be read, or lacks a required column, gets a fault."""
     wanted = {*contract.source_names(), *contract.attributes, ATTRIBUTES}
-    if all(map(_may_be_read_together, group)):
+    if _may_be_read_together(group[0]):
         contents = decode_together([data for _, data in group], wanted=wanted, limits=limits)
     else:
         contents = [_content(piece, data, wanted, limits) for piece, data in group]
     return [_with_content(piece, content, contract) for (piece, _), content in zip(group, contents, strict=True)]
 
 
-def together(fetched: Iterable[tuple[Piece, bytes]]) -> Iterator[list[tuple[Piece, bytes]]]:
-    """Put neighbours into groups that are decoded in one go where that is cheaper; the others stay alone."""
+def together(fetched: Iterable[tuple[Piece, bytes]], most: int) -> Iterator[list[tuple[Piece, bytes]]]:
+    """Put neighbours, at most so many, into groups that are decoded in one go where that is cheaper.
+
+    What cannot be fetched holds nothing back: what was fetched before it comes first, then the error.
+    """
     group: list[tuple[Piece, bytes]] = []
     held = 0
-    for member in fetched:
-        if group and not (_may_be_read_together(member) and held + len(member[1]) <= _TOGETHER):
+    try:
+        for member in fetched:
+            alone = not _may_be_read_together(member)
+            held += len(member[1])
+            if group and (alone or held > _TOGETHER or len(group) >= most):
+                yield group
+                group, held = [], len(member[1])
+            group.append(member)
+            if alone:
+                yield group
+                group, held = [], 0
+    except Exception:
+        if group:
             yield group
-            group, held = [], 0
-        group.append(member)
-        held += len(member[1]) if _may_be_read_together(member) else _TOGETHER
+        raise
     if group:
         yield group
 

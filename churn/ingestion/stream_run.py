@@ -30,6 +30,9 @@ log = get_logger(__name__)
 JOURNAL_EVERY: Final = 16
 """Batches after which the journal follows the table, beside the end of a run: it costs a commit of its own."""
 
+_AHEAD: Final = 64
+"""Objects that are fetched before the first of them is decoded, at most."""
+
 
 @dataclass
 class StreamRun:
@@ -147,7 +150,8 @@ class StreamRun:
         return table
 
     def _pieces(self, fresh: Sequence[LandingObject], table: Pinned, availability: Availability) -> Iterator[Piece]:
-        for group in together(self._fetched(fresh, table, availability)):
+        most = min(_AHEAD, self.ingestion.batch_objects)
+        for group in together(self._fetched(fresh, table, availability), most):
             pieces = deque(decoded(group, self.contract, self.landing))
             group.clear()
             while pieces:

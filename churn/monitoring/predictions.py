@@ -97,7 +97,7 @@ def decoded(features: pl.Series, catalogue: Sequence[Feature]) -> pl.DataFrame:
     lines = features.str.join("\n").item().encode()
     try:
         frame = pl.read_ndjson(lines, schema=schema)
-    except pl.exceptions.PolarsError as error:
+    except (pl.exceptions.PolarsError, OSError) as error:  # the latter of what begins like a compressed file
         raise UnfitPredictions(
             f"{TABLE}: logged features are not as the bundle takes them ({type(error).__name__}); compare its inputs "
             "with the server's, or leave that time out by deploying again"

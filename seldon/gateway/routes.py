@@ -133,7 +133,9 @@ def _other(stable: Slot, rewrite: RegexSubstitution, settings: GatewaySettings) 
         regex_rewrite=rewrite,
         cluster=stable.name,
         timeout=settings.request_seconds,
-        retry_policy=_until_it_returns("connect-failure,refused-stream", settings),
+        retry_policy=RetryPolicy(
+            retry_on="connect-failure,refused-stream", num_retries=settings.retries, retry_back_off=_BACK_OFF
+        ),
     )
 
 
@@ -149,15 +151,14 @@ def _alone(stable: Slot, split: Split, rewrite: RegexSubstitution, settings: Gat
         regex_rewrite=rewrite,
         cluster=stable.name,
         timeout=settings.request_seconds,
-        retry_policy=_until_it_returns("connect-failure,refused-stream,reset", settings),
+        # As many as the request's time allows: a wait is half of its bound on average, but may be short.
+        retry_policy=RetryPolicy(
+            retry_on="connect-failure,refused-stream,reset",
+            num_retries=math.ceil(4 * settings.request_seconds / _BACK_OFF.max_interval),
+            retry_back_off=_BACK_OFF,
+        ),
         request_mirror_policies=mirrors,
     )
-
-
-def _until_it_returns(retry_on: str, settings: GatewaySettings) -> RetryPolicy:
-    """As many attempts as the time of a request allows: a wait is half of its bound on average, but may be short."""
-    attempts = math.ceil(4 * settings.request_seconds / _BACK_OFF.max_interval)
-    return RetryPolicy(retry_on=retry_on, num_retries=attempts, retry_back_off=_BACK_OFF)
 
 
 def _weighted(

@@ -131,7 +131,7 @@ def _wrong_width(commas: Positions, starts: Positions, ends: Positions, width: i
 def _read_block(block: bytes, header: Header) -> pl.DataFrame | None:
     if block.startswith(BOM):
         return None  # Polars would drop it from the first value
-    frame = parse(block, header, quote='"' if b'"' in block else None)
+    frame = parse([block], header, quote='"' if b'"' in block else None)
     if frame is not None and b'""' in block:
         frame = frame.with_columns(pl.when(pl.all() != "").then(pl.all()))
     return frame

@@ -1,6 +1,6 @@
 """The header of a CSV object, and what every way to read the records below it needs."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 import polars as pl
@@ -75,13 +75,18 @@ def read_header(data: bytes, wanted: Collection[str], limits: LandingSettings) -
     )
 
 
-def parse(data: bytes, header: Header, *, quote: str | None) -> pl.DataFrame | None:
-    """Read records without a header; choosing columns and looking for quotes cost a third, needed or not."""
+def parse(records: Iterable[bytes | memoryview], header: Header, *, quote: str | None) -> pl.DataFrame | None:
+    """Read pieces of records without a header; None when Polars refuses them.
+
+    They begin with an empty line, which is skipped: data that begins like a compressed file, as a first field of `x^`
+    does, would be unpacked. Choosing columns and looking for quotes cost a third, needed or not.
+    """
+    data = b"".join([b"\n", *records])
     schema = {str(place): pl.String() for place in range(len(header.names))}
     columns = None if header.all_kept else list(header.kept.values()) or [0]
     try:
-        frame = pl.read_csv(data, has_header=False, schema=schema, columns=columns, quote_char=quote)
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
+        frame = pl.read_csv(data, has_header=False, skip_lines=1, schema=schema, columns=columns, quote_char=quote)
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
         return None
     frame.columns = list(header.kept) or frame.columns
     return frame

@@ -57,7 +57,7 @@ def _read_together(members: Sequence[tuple[bytes, _Regular]], limits: LandingSet
     """Read objects of one header; nothing comes where Polars does not find as many records as there are lines."""
     header = members[0][1].header
     bodies = (part for data, one in members for part in (memoryview(data)[one.header.body :], _missing_newline(data)))
-    frame = parse(b"".join(bodies), header, quote=None)
+    frame = parse(bodies, header, quote=None)
     if frame is None or frame.height != sum(one.rows for _, one in members):
         return
     start = 0

@@ -174,7 +174,8 @@ def _spread(segment: bytes) -> Iterator[bytes]:
 
 
 def _read_block(block: bytes, columns: list[str]) -> pl.DataFrame | None:
+    """Read a block; the empty line before it keeps Polars from unpacking what begins like a compressed file."""
     try:
-        return pl.read_ndjson(BytesIO(block), schema=dict.fromkeys(columns, pl.String()))
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
+        return pl.read_ndjson(BytesIO(b"\n" + block), schema=dict.fromkeys(columns, pl.String()))
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
         return None

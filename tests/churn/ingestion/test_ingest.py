@@ -12,7 +12,9 @@ from churn.ingestion import journal, quarantine
 from churn.ingestion.batch import BatchWriter
 from churn.ingestion.report import Counts, IngestReport, StreamReport
 from churn.ingestion.stream_run import JOURNAL_EVERY
+from churn.lake.failures import LakeFailed
 from churn.lake.table import open_table
+from churn.landing.zone import LandingObject, LandingZone
 from tests.world import world_in
 
 if TYPE_CHECKING:
@@ -331,3 +333,29 @@ def test_schema_differences_are_new_only_the_first_time(world: "World", event: E
 
     assert of(first) == [True]
     assert of(second) == [False]
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_an_object_that_cannot_be_read_keeps_nothing_before_it_out_of_the_lake(
+    tmp_path: Path, event: Event, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    world = world_in(tmp_path, batch_objects=2)
+    for number in range(10):
+        row = event(number)
+        text = f"{','.join(row)}\n{','.join(map(str, row.values()))}\n".encode()
+        world.upload(text if form == "csv" else [row], f"part-{number}.{form}")
+    read = LandingZone.read
+
+    def failing(zone: LandingZone, landed: LandingObject, most: int) -> tuple[LandingObject, bytes]:
+        if "part-8" in landed.path:
+            raise OSError("the storage is away")
+        return read(zone, landed, most)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LandingZone, "read", failing)
+        with pytest.raises(LakeFailed):
+            world.ingest()
+
+    assert world.rows().height == 6
+    world.ingest()
+    assert world.rows().height == 10

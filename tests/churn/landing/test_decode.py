@@ -271,3 +271,27 @@ def test_details_hold_nothing_of_the_content() -> None:
 )
 def test_csv_below_its_header_is_read_as_it_stands(data: bytes, ids: dict[int, str]) -> None:
     assert column(read(data, "csv"), "id") == ids
+
+
+COMPRESSED = [b"x^", b"x\x01", b"x\x9c", b"x\xda", b"\x1f\x8b\x08", b"\x28\xb5\x2f\xfd"]
+"""What the first bytes of zlib, gzip and zstd are, and those of a record may be."""
+
+
+@pytest.mark.parametrize("mark", COMPRESSED)
+@pytest.mark.parametrize("rest", [b",2,x\n", b',2,"x"\n'])
+def test_records_that_begin_like_a_compressed_file_are_read_as_they_are(mark: bytes, rest: bytes) -> None:
+    decoded = read(b"id,amount,note\n" + mark + rest + b"4,5,6\n", "csv")
+
+    try:
+        assert column(decoded, "id") == {2: mark.decode(), 3: "4"}
+    except UnicodeDecodeError:
+        assert bad(decoded) == {2: "invalid_utf8"}
+        assert column(decoded, "id") == {3: "4"}
+
+
+@pytest.mark.parametrize("mark", COMPRESSED[:-2] + COMPRESSED[-1:])
+def test_lines_that_begin_like_a_compressed_file_cost_themselves(mark: bytes) -> None:
+    decoded = read(mark + b'\n{"id": "1"}\n')
+
+    assert list(bad(decoded)) == [1]
+    assert column(decoded, "id") == {2: "1"}

@@ -14,9 +14,11 @@ from typing import Any
 
 import pytest
 
+import seldon.gateway.folder
 from churn import process
 from churn.errors import ChurnError
 from seldon.deployment import DeploymentNotReady, GenerationRefused
+from seldon.gateway.folder import SupervisorRuns
 from seldon.gateway.start import start_supervisor
 from tests.seldon.gateway.conftest import World, token
 
@@ -101,6 +103,19 @@ def test_the_lock_of_a_supervisor_that_is_still_dying_is_waited_for(world: World
         with folder.supervised():
             assert not end.is_alive()
             assert folder.supervisor_pid() == os.getpid()
+
+
+def test_a_lock_that_nobody_known_holds_is_not_waited_for_for_ever(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(seldon.gateway.folder, "_LAST_THREAD_SECONDS", 0.1)
+    folder = world.deployment.folder
+    folder.prepare()
+    with (folder.path / "supervisor.lock").open("a", encoding="utf-8") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+
+        with pytest.raises(SupervisorRuns, match="process unknown supervises"), folder.supervised():
+            pass
 
 
 def test_sigterm_answers_what_is_under_way_and_leaves_no_process(world: World) -> None:
