@@ -11,7 +11,7 @@ import pytest
 
 from churn.errors import KeyUnavailable
 from churn.ingestion.ingest import Ingestion
-from churn.ingestion.report import IngestReport
+from churn.ingestion.report import IngestReport, StreamReport
 from churn.lake.table import open_table
 from churn.landing.zone import LandingZone
 from churn.privacy.keys import DataKey
@@ -107,3 +107,8 @@ def world(tmp_path: Path) -> World:
 @pytest.fixture
 def event() -> Callable[..., dict[str, object]]:
     return make_event
+
+
+def activity(report: IngestReport) -> StreamReport:
+    """Return the part of a report that is about the stream of activity."""
+    return next(stream for stream in report.streams if stream.stream == "activity")

@@ -45,7 +45,9 @@ class GatewaySettings(Frozen):
     )
     request_seconds: float = Field(default=10.0, gt=0, description="of a request with all its attempts")
     retries: int = Field(
-        default=20, ge=0, description="further attempts, but for stable alone, 25 ms apart at first and 0.5 s at most"
+        default=20,
+        ge=0,
+        description="further attempts, but of predictions for stable alone, 25 ms apart at first and 0.5 s at most",
     )
     ejected_seconds: float = Field(default=5.0, gt=0, description="first ejection of a canary that fails in a row")
     body_bytes: int = Field(default=8 * 2**20, gt=0, description="largest body that is kept for another attempt")

@@ -1,7 +1,6 @@
 from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 import pytest
@@ -9,22 +8,14 @@ import pytest
 from churn.errors import KeyUnavailable, TooManyBadRows
 from churn.hours import HOUR
 from churn.ingestion import journal, quarantine
-from churn.ingestion.batch import BatchWriter
-from churn.ingestion.report import Counts, IngestReport, StreamReport
-from churn.ingestion.stream_run import JOURNAL_EVERY
-from churn.lake.failures import LakeFailed
+from churn.ingestion.report import Counts, StreamReport
 from churn.lake.table import open_table
-from churn.landing.zone import LandingObject, LandingZone
-from tests.world import world_in
+from tests.world import activity
 
 if TYPE_CHECKING:
     from tests.churn.ingestion.conftest import World
 
 Event = Callable[..., dict[str, object]]
-
-
-def activity(report: IngestReport) -> StreamReport:
-    return next(stream for stream in report.streams if stream.stream == "activity")
 
 
 def test_a_clean_hour_is_appended_with_where_and_when_it_came_from(world: "World", event: Event) -> None:
@@ -270,58 +261,6 @@ def test_a_corrected_upload_closes_the_quarantine_of_the_old_one(world: "World",
     assert world.rows().height == 1
 
 
-def test_a_journal_that_lags_is_brought_up_to_date(
-    world: "World", event: Event, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    world.upload([event(0)])
-    with monkeypatch.context() as patched:
-        patched.setattr(journal, "catch_up", lambda *_: None)
-        world.ingest()
-    assert open_table(journal.journal_url(world.lake)) is None
-
-    report = activity(world.ingest())
-
-    assert report.objects == ()
-    assert journal.totals(world.lake).rows() == [("activity", 1, 1, 1, 0, 0)]
-
-
-def test_a_run_that_stops_half_way_leaves_no_commit_out_of_the_journal(
-    tmp_path: Path, event: Event, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    world = world_in(tmp_path, batch_objects=1)
-    for number in range(3):
-        world.upload([event(number), event(number + 10, customer_id=None)], name=f"part-{number}.jsonl")
-    write, calls = BatchWriter.write, list[BatchWriter]()
-
-    def stop_at_the_third(self: BatchWriter, *args: Any, **kwargs: Any) -> Any:
-        calls.append(self)
-        if len(calls) == 3:
-            raise TooManyBadRows("activity: enough")
-        return write(self, *args, **kwargs)
-
-    monkeypatch.setattr(BatchWriter, "write", stop_at_the_third)
-    with pytest.raises(TooManyBadRows, match="enough"):
-        world.ingest()
-
-    assert journal.totals(world.lake).rows() == [("activity", 2, 4, 2, 0, 2)]
-    assert quarantine.open_rows(world.lake).height == 2
-
-
-def test_the_journal_follows_a_long_run_and_holds_every_commit_once(tmp_path: Path, event: Event) -> None:
-    world = world_in(tmp_path, batch_objects=1)
-    batches = 2 * JOURNAL_EVERY + 1
-    for number in range(batches):
-        world.upload([event(number)], name=f"part-{number}.jsonl")
-
-    world.ingest()
-
-    book = open_table(journal.journal_url(world.lake))
-    assert book is not None
-    assert book.version == 3
-    assert book.fence("journal:activity") == batches
-    assert sorted(world.rows("journal")["ingest_seq"]) == list(range(1, batches + 1))
-
-
 def test_schema_differences_are_new_only_the_first_time(world: "World", event: Event) -> None:
     world.upload([event(0, favourite_colour="red")])
     first = activity(world.ingest())
@@ -333,29 +272,3 @@ def test_schema_differences_are_new_only_the_first_time(world: "World", event: E
 
     assert of(first) == [True]
     assert of(second) == [False]
-
-
-@pytest.mark.parametrize("form", ["csv", "jsonl"])
-def test_an_object_that_cannot_be_read_keeps_nothing_before_it_out_of_the_lake(
-    tmp_path: Path, event: Event, monkeypatch: pytest.MonkeyPatch, form: str
-) -> None:
-    world = world_in(tmp_path, batch_objects=2)
-    for number in range(10):
-        row = event(number)
-        text = f"{','.join(row)}\n{','.join(map(str, row.values()))}\n".encode()
-        world.upload(text if form == "csv" else [row], f"part-{number}.{form}")
-    read = LandingZone.read
-
-    def failing(zone: LandingZone, landed: LandingObject, most: int) -> tuple[LandingObject, bytes]:
-        if "part-8" in landed.path:
-            raise OSError("the storage is away")
-        return read(zone, landed, most)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(LandingZone, "read", failing)
-        with pytest.raises(LakeFailed):
-            world.ingest()
-
-    assert world.rows().height == 6
-    world.ingest()
-    assert world.rows().height == 10

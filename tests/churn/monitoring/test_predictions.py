@@ -126,3 +126,8 @@ def test_no_row_has_every_column() -> None:
 def test_what_is_no_object_of_features_is_named(text: str) -> None:
     with pytest.raises(UnfitPredictions, match="predictions: "):
         decoded(pl.Series(['{"amount": 1}', text]), CATALOGUE)
+
+
+def test_what_begins_like_a_compressed_file_is_named_and_not_unpacked() -> None:
+    with pytest.raises(UnfitPredictions, match="predictions: "):
+        decoded(pl.Series(["x^"]), CATALOGUE)
