@@ -130,4 +130,4 @@ def test_what_is_no_object_of_features_is_named(text: str) -> None:
 
 def test_what_begins_like_a_compressed_file_is_named_and_not_unpacked() -> None:
     with pytest.raises(UnfitPredictions, match="predictions: "):
-        decoded(pl.Series(["x^"]), CATALOGUE)
+        decoded(pl.Series(["x^", '{"amount": 1}']), CATALOGUE)
