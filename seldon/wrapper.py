@@ -99,7 +99,8 @@ class Churn:
     def _answer(self, message: object) -> dict[str, Any]:
         try:
             asked = protocol.read_message(message, self._columns, lambda: True)
-            scores = self._model.score(asked.rows.numbers, asked.rows.texts).tolist()
+            rows = asked.rows
+            scores = self._model.score(*self._model.matrices(rows.size, [rows.numbers], [rows.texts])).tolist()
         except Fault:
             raise
         except Exception:

@@ -12,7 +12,7 @@ from churn.scoring.settings import REASONS, ScoringSettings
 BATCH = 10_000
 """Rows that are scored at a time; more of them leave the processor's cache."""
 NEAR = 1e-5
-"""A score so near to the threshold is asked for alone: the last bits of a row depend on how many come with it."""
+"""A score so near to the threshold is asked for alone, as the API would be: its last bits decide."""
 
 
 def score_rows(bundle: Bundle, rows: pl.DataFrame, settings: ScoringSettings) -> pl.DataFrame:

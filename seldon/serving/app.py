@@ -13,20 +13,21 @@ import orjson
 
 from seldon.serving import inference_protocol as inference
 from seldon.serving import seldon_protocol as seldon
-from seldon.serving.answer import Identity, Scored
+from seldon.serving.answer import Identity
 from seldon.serving.begun import begun
 from seldon.serving.booleans import may_hold_booleans
-from seldon.serving.columns import Columns, Rows
+from seldon.serving.columns import Columns
 from seldon.serving.customers import Customers, Staleness
 from seldon.serving.docs_page import docs_page
 from seldon.serving.faults import Fault
 from seldon.serving.limits import Limits
+from seldon.serving.messages import Messages
 from seldon.serving.metrics import Metrics
 from seldon.serving.model import Model
 from seldon.serving.openapi import openapi
 from seldon.serving.prediction_log import PredictionLog
-from seldon.serving.records import Entry
 from seldon.serving.request import Request, read_headers
+from seldon.serving.scorer import Scorer
 from seldon.serving.tally import Service
 
 Receive = Callable[[], Coroutine[Any, Any, Any]]
@@ -52,7 +53,7 @@ class _Action:
     """Something to post a message to."""
 
     service: Service
-    answer: Callable[[Request, float], bytes]
+    answer: Callable[[Request, float], Awaitable[bytes]]
     methods: tuple[str, ...] = ("POST",)
 
 
@@ -78,19 +79,28 @@ class App:
             log: takes every prediction, if there is one.
             clock: seconds since 1970; dates predictions.
         """
-        self._model, self._identity, self._limits, self._metrics, self._log = model, identity, limits, metrics, log
+        self._model, self._identity, self._limits, self._metrics = model, identity, limits, metrics
         self._clock = clock
+        self._messages = Messages()
+        self._scorer = Scorer(model, metrics.tally, log, clock)
         self._columns = Columns(model, limits.rows)
         self._customers: Customers | None = None
         self._draining = False
-        self.in_flight: Callable[[], int] = lambda: 0
-        """Requests accepted and not answered, of which only the process around the application knows."""
         self._headers: list[Header] = [
             (b"x-churn-version", identity.version.encode("latin-1", "replace")),
             (b"x-churn-track", identity.track.encode()),
             (b"x-churn-digest", identity.digest[:12].encode()),
         ]
         self._routes = self._table()
+
+    @property
+    def in_flight(self) -> Callable[[], int]:
+        """Requests accepted and not answered, of which only the process around the application knows."""
+        return self._scorer.in_flight
+
+    @in_flight.setter
+    def in_flight(self, count: Callable[[], int]) -> None:
+        self._scorer.in_flight = count
 
     def take_customers(self, folder: Path, staleness: Staleness, seconds: float) -> None:
         """Answer customers by token from here on, from the snapshots of a folder, looked for every so often."""
@@ -128,7 +138,7 @@ class App:
                 raise Fault(503, "OVERLOADED", "more requests wait than are taken; try again", retry_after=1)
             if not await self._read_body(request, receive):
                 return
-            status, body = 200, action.answer(request, started)
+            status, body = 200, await action.answer(request, started)
         except Fault as error:
             status, body, extra = error.status, _write_fault(error, action.service, request), _headers_of(error)
         except Exception:
@@ -175,38 +185,26 @@ class App:
     def _too_large(self, *, closes: bool = True) -> Fault:
         return Fault(413, "TOO_LARGE", f"the body: at most {self._limits.body} bytes are taken", closes=closes)
 
-    def _predict(self, request: Request, started: float) -> bytes:
+    async def _predict(self, request: Request, started: float) -> bytes:
         text = seldon.json_text(request)
         lookup = self._customers.rows if self._customers is not None else None
         booleans = partial(may_hold_booleans, text)
-        asked = seldon.read_message(seldon.parsed(text), self._columns, booleans, lookup)
-        scored = self._score(asked.rows, request, started)
+        asked = seldon.read_message(seldon.parsed(text, self._messages.loads), self._columns, booleans, lookup)
+        scored = await self._scorer.score(asked.rows, request, started)
         return seldon.write_message(scored, self._identity, asked.puid or request.id, tensor=asked.tensor)
 
-    def _infer(self, request: Request, started: float) -> bytes:
+    async def _infer(self, request: Request, started: float) -> bytes:
         booleans = partial(may_hold_booleans, request.body)
         rows, given_id, outputs = inference.read_inference(request, self._columns, booleans)
-        scored = self._score(rows, request, started)
+        scored = await self._scorer.score(rows, request, started)
         return inference.write_inference(scored, self._identity, given_id or request.id, outputs)
 
-    def _take_feedback(self, request: Request, started: float) -> bytes:
+    async def _take_feedback(self, request: Request, started: float) -> bytes:
         reward, labels, puid = seldon.read_feedback(seldon.parsed(seldon.json_text(request)))
         self._metrics.rewards.inc(reward)
         for label in labels:
             self._metrics.feedback.labels("churned" if label else "stayed").inc()
         return seldon.write_feedback(self._identity, puid or request.id)
-
-    def _score(self, rows: Rows, request: Request, started: float) -> Scored:
-        scores = self._model.score(rows.numbers, rows.texts).tolist()
-        threshold = self._model.threshold
-        contacted = [score >= threshold for score in scores]
-        latency_ms = round((time.perf_counter() - started) * 1e3, 4)
-        scored = Scored(rows, scores, contacted, latency_ms)
-        self._metrics.tally.rows += len(scores)
-        self._metrics.tally.contacted += sum(contacted)
-        if self._log is not None:
-            self._log.put(Entry(request.id, request.customer, self._clock(), scored))
-        return scored
 
     async def _refuse(self, send: Send, request: Request, path: str, route: _Action | _Page | None) -> None:
         """Answer a path or method that does not exist."""

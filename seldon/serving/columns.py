@@ -1,4 +1,4 @@
-"""Rows of named columns become the matrices a model takes; whatever does not fit is named by its field.
+"""Rows of named columns become what a model takes; whatever does not fit is named by its field.
 
 Good rows go through C loops only. Python looks at single values once something did not fit, to say what.
 """
@@ -12,10 +12,9 @@ from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from seldon.serving.faults import Fault, bad_columns, bad_data, shown
-from seldon.serving.model import Model, Numbers, Texts
+from seldon.serving.model import Model
 
 NAN: Final = float("nan")
 _NUMBERS: Final = frozenset((int, float))
@@ -24,8 +23,8 @@ MAX_TEXT: Final = 128
 """Longest category in characters: the longest that ingestion takes in."""
 _PLANS: Final = 256
 """Orders of columns that are remembered; callers have few."""
-_MANY: Final = 24
-"""Rows from which on they are taken by columns."""
+MANY: Final = 24
+"""Rows from which on they are taken by columns, and scored without others beside them."""
 _CODES: Final = 4096
 """Categories that are known to be well formed; there are few of them too."""
 
@@ -33,17 +32,19 @@ Row = Sequence[Any]
 
 
 class Rows(NamedTuple):
-    """Rows ready to be scored: `missing` stands for an unknown text, the plan says which columns were given.
+    """Rows of one request, in the model's order.
 
     Attributes:
+        size: how many they are.
+        numbers: row by row, as float32; NaN is an unknown one.
+        texts: row by row; the model's `missing` is an unknown one.
         customers: the tokens that were asked for, one a row; none where features were given.
         tags: what the answer says of where the features come from.
     """
 
-    numbers: Numbers
-    texts: Texts
-    missing: str
-    plan: "Plan"
+    size: int
+    numbers: bytes
+    texts: list[str]
     customers: Sequence[str] | None = None
     tags: Mapping[str, object] | None = None
 
@@ -57,19 +58,17 @@ class Plan:
     """Where the columns of one order go.
 
     Attributes:
-        pick: takes the numbers out of a row, or their columns out of all of them, as a tuple.
-        pack: makes float32 of them; refuses everything that is no number, booleans apart.
-        given: how many numbers there are.
-        place: where they belong among the model's numbers; none when they are all of them, in order.
-        texts: position, place and whether it must be given, for each category.
+        lacking: some column of the model is not among the names; then an unknown value is put at the end of every row.
+        pick: takes the model's numbers out of a row, or their columns out of all of them, as a tuple.
+        required: which of these are never unknown.
+        texts: position of each category and whether it must be given, in the model's order.
     """
 
     names: tuple[str, ...]
+    lacking: bool
     pick: Callable[[Sequence[Any]], tuple[Any, ...]]
-    pack: Callable[..., bytes]
-    given: int
-    place: list[int] | None
-    texts: tuple[tuple[int, int, bool], ...]
+    required: tuple[int, ...]
+    texts: tuple[tuple[int, bool], ...]
 
 
 class Columns:
@@ -81,10 +80,9 @@ class Columns:
         self._max_rows = max_rows
         self._kinds = {entry.name: entry for entry in model.inputs}
         self._required = tuple(entry.name for entry in model.inputs if entry.required)
-        required = [i for i, name in enumerate(model.numbers) if self._kinds[name].required]
-        self._required_numbers = np.array(required, dtype=np.intp)
+        self._pack = struct.Struct(f"<{len(model.numbers)}f").pack
         self._plans: dict[tuple[Any, ...], Plan] = {}
-        self._last: tuple[list[Any], Plan] | None = None
+        self._last: tuple[Sequence[Any], Plan] | None = None
         self._fine: set[str] = set()
 
     def read(self, names: Sequence[Any], rows: Sequence[Row], where: str, booleans: Callable[[], bool]) -> Rows:
@@ -103,8 +101,13 @@ class Columns:
         self.check_count(len(rows), where)
         plan = self._plan(names)
         try:
-            numbers, texts = self._numbers(plan, rows, booleans), self._texts(plan, rows)
-            return Rows(numbers, texts, self._model.missing, plan)
+            if set(map(type, rows)) != {list} or set(map(len, rows)) != {len(plan.names)}:
+                raise _Unfit
+            if len(rows) >= MANY and booleans() and bool in set(map(type, chain.from_iterable(rows))):
+                raise _Unfit
+            whole = [[*row, None] for row in rows] if plan.lacking else rows
+            numbers = self._by_rows(plan, whole) if len(rows) < MANY else self._by_columns(plan, whole)
+            return Rows(len(rows), numbers, self._texts(plan, whole))
         except (_Unfit, TypeError, struct.error, OverflowError):
             raise bad_columns(self._faults(plan, rows, where)) from None
 
@@ -126,10 +129,6 @@ class Columns:
             return self.read([*names], [[row.get(name) for name in names] for row in rows], where, booleans)
         return self.read([*names], [list(row.values()) for row in rows], where, booleans)
 
-    def whole_plan(self) -> Plan:
-        """Return the plan of rows that hold every column, in the model's order."""
-        return self._plan((*self._model.numbers, *self._model.texts))
-
     def check_count(self, rows: int, where: str) -> None:
         """Refuse no rows, and more than are taken.
 
@@ -139,7 +138,7 @@ class Columns:
         if not rows:
             raise bad_data(f"{where}: holds no rows")
         if rows > self._max_rows:
-            raise Fault(413, "TOO_MANY_ROWS", f"{where}: holds {rows} rows, at most {self._max_rows} are taken")
+            raise Fault(413, "TOOMANY_ROWS", f"{where}: holds {rows} rows, at most {self._max_rows} are taken")
 
     def _check_each(self, rows: Sequence[Mapping[str, Any]], where: str) -> None:
         if any(name not in row for row in rows for name in self._required):
@@ -151,8 +150,9 @@ class Columns:
             )
 
     def _plan(self, names: Sequence[Any]) -> Plan:
-        if self._last is not None and self._last[0] == names:  # which is cheaper than to hash them
-            return self._last[1]
+        last = self._last
+        if last is not None and (last[0] is names or last[0] == names):  # which is cheaper than to hash them
+            return last[1]
         try:
             key = tuple(names)
             plan = self._plans.get(key)
@@ -163,7 +163,7 @@ class Columns:
             if len(self._plans) >= _PLANS:
                 self._plans.clear()
             self._plans[key] = plan
-        self._last = [*names], plan
+        self._last = names, plan
         return plan
 
     def _make_plan(self, names: tuple[Any, ...]) -> Plan:
@@ -179,47 +179,38 @@ class Columns:
         if absent := [name for name in self._required if name not in given]:
             raise bad_columns(f"{name}: is required" for name in absent)
         model = self._model
-        numbers = [name for name in model.numbers if name in names]
-        texts = [name for name in model.texts if name in names]
-        place = [model.numbers.index(name) for name in numbers]
+        places, end = {name: at for at, name in enumerate(names)}, len(names)
         return Plan(
             names=names,
-            pick=_picker([names.index(name) for name in numbers]),
-            pack=struct.Struct(f"{len(numbers)}f").pack,
-            given=len(numbers),
-            place=place if len(place) < len(model.numbers) else None,
-            texts=tuple((names.index(name), model.texts.index(name), self._kinds[name].required) for name in texts),
+            lacking=len(names) < len(self._kinds),
+            pick=_picker([places.get(name, end) for name in model.numbers]),
+            required=tuple(at for at, name in enumerate(model.numbers) if self._kinds[name].required),
+            texts=tuple((places.get(name, end), self._kinds[name].required) for name in model.texts),
         )
 
-    def _numbers(self, plan: Plan, rows: Sequence[Row], booleans: Callable[[], bool]) -> Numbers:
-        if set(map(type, rows)) != {list} or set(map(len, rows)) != {len(plan.names)}:
-            raise _Unfit
-        if len(rows) < _MANY:
-            numbers = _by_rows(plan, rows)
-        elif booleans() and bool in set(map(type, chain.from_iterable(rows))):
-            raise _Unfit
-        else:
-            numbers = _by_columns(plan, rows)
-        if plan.place is not None:
-            some, numbers = numbers, np.full((len(rows), len(self._model.numbers)), NAN, dtype=np.float32)
-            numbers[:, plan.place] = some
-        if _any(np.isinf(numbers)) or _any(np.isnan(numbers.take(self._required_numbers, axis=1))):
-            raise _Unfit
-        return numbers
+    def _by_rows(self, plan: Plan, rows: Sequence[Row]) -> bytes:
+        packed = [self._pack(*_filled(plan, plan.pick(row))) for row in rows]
+        return packed[0] if len(packed) == 1 else b"".join(packed)
 
-    def _texts(self, plan: Plan, rows: Sequence[Row]) -> Texts:
-        width, missing, fine = len(self._model.texts), self._model.missing, self._fine
-        texts = [missing] * (len(rows) * width)
-        for position, place, required in plan.texts:
-            for at, row in enumerate(rows):
+    def _by_columns(self, plan: Plan, rows: Sequence[Row]) -> bytes:
+        """Take many rows at once, in half the time: what is unknown is so in few columns, but in most rows."""
+        pack = struct.Struct(f"<{len(rows)}f").pack
+        columns = plan.pick(list(zip(*rows, strict=True)))
+        packed = [_packed(pack, column, required=at in plan.required) for at, column in enumerate(columns)]
+        return np.ndarray((len(columns), len(rows)), np.float32, b"".join(packed)).T.tobytes()
+
+    def _texts(self, plan: Plan, rows: Sequence[Row]) -> list[str]:
+        missing, fine, texts = self._model.missing, self._fine, []
+        for row in rows:
+            for position, required in plan.texts:
                 value = row[position]
                 if type(value) is str and (value in fine or self._is_fine(value)):
-                    texts[at * width + place] = value
-                elif value is not None or required:
+                    texts.append(value)
+                elif value is None and not required:
+                    texts.append(missing)
+                else:
                     raise _Unfit
-        matrix: Texts = np.empty(len(texts), dtype=object)
-        matrix[:] = texts
-        return matrix.reshape(len(rows), width)
+        return texts
 
     def _is_fine(self, value: str) -> bool:
         if _text_fault(value) is not None:
@@ -255,37 +246,24 @@ class Columns:
         return None if finite else "is outside of what a 32-bit float holds"
 
 
-def _by_rows(plan: Plan, rows: Sequence[Row]) -> Numbers:
-    packed = [plan.pack(*_filled(plan.pick(row))) for row in rows]
-    return np.ndarray((len(rows), plan.given), np.float32, packed[0] if len(packed) == 1 else b"".join(packed))
-
-
-def _by_columns(plan: Plan, rows: Sequence[Row]) -> Numbers:
-    """Take many rows at once, in half the time: what is unknown is so in few columns, but in most rows."""
-    pack = struct.Struct(f"{len(rows)}f").pack
-    packed = [_packed(pack, column) for column in plan.pick(list(zip(*rows, strict=True)))]
-    return np.ascontiguousarray(np.ndarray((plan.given, len(rows)), np.float32, b"".join(packed)).T)
-
-
-def _filled(values: Sequence[Any]) -> Sequence[float]:
-    """Return numbers with NaN for unknown ones; refuse what is no number, booleans too."""
-    if _NUMBERS.issuperset(map(type, values)):
+def _filled(plan: Plan, values: Sequence[Any]) -> Sequence[float]:
+    """Return a row's numbers with NaN for unknown ones; refuse what is no number, booleans too."""
+    kinds = set(map(type, values))
+    if kinds <= _NUMBERS:
         return values
-    if not _NULLABLE.issuperset(map(type, values)):
+    if not kinds <= _NULLABLE or any(values[at] is None for at in plan.required):
         raise _Unfit
     return [NAN if value is None else value for value in values]
 
 
-def _packed(pack: Callable[..., bytes], values: Sequence[Any]) -> bytes:
+def _packed(pack: Callable[..., bytes], values: Sequence[Any], *, required: bool) -> bytes:
+    """Return a column's numbers as bytes, with NaN for unknown ones."""
     try:
         return pack(*values)
     except struct.error:
+        if required:
+            raise _Unfit from None
         return pack(*[NAN if value is None else value for value in values])
-
-
-def _any(flags: NDArray[np.bool_]) -> bool:
-    """Tell whether any flag is set, at a third of what numpy's own `any` costs for a few."""
-    return b"\1" in flags.tobytes()
 
 
 def _picker(positions: list[int]) -> Callable[[Sequence[Any]], tuple[Any, ...]]:

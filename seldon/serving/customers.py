@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -18,9 +19,9 @@ from numpy.typing import NDArray
 
 from churn.online.layout import Snapshot, SnapshotInvalid, open_snapshot, packed_tokens
 from churn.online.pointer import POINTER, read_pointer
-from seldon.serving.columns import Columns, Plan, Rows
+from seldon.serving.columns import Columns, Rows
 from seldon.serving.faults import Fault, bad_data
-from seldon.serving.model import Model, Texts
+from seldon.serving.model import Model
 
 if TYPE_CHECKING:  # the stock microservice, which reads the same options, has an older prometheus_client
     from seldon.serving.metrics import Metrics
@@ -73,14 +74,13 @@ class Customers:
         Args:
             folder: where snapshots are published; it may not exist yet.
             model: whose features are wanted.
-            columns: counts rows and knows how they are logged.
+            columns: counts rows.
             metrics: counts refused snapshots and unknown customers.
             staleness: limit of age.
             clock: seconds since 1970.
         """
         self._folder, self._model, self._columns, self._metrics = folder, model, columns, metrics
         self._staleness, self._clock = staleness, clock
-        self._plan: Plan = columns.whole_plan()
         self._fitted: _Fitted | None = None
         self._fault = ""
         self._seen: tuple[int, ...] | None = None
@@ -136,14 +136,11 @@ class Customers:
         if not known.all():
             raise self._unknown(tokens, known, tags)
         numbers = fitted.snapshot.numbers[found]
-        texts: Texts = np.empty((len(tokens), len(fitted.texts)), dtype=object)
-        for at, (column, dictionary) in enumerate(fitted.texts):
-            texts[:, at] = dictionary[fitted.snapshot.codes[column][found]]
+        columns = [dictionary[fitted.snapshot.codes[column][found]].tolist() for column, dictionary in fitted.texts]
         return Rows(
-            numbers if fitted.place is None else np.take(numbers, fitted.place, axis=1),
-            texts,
-            self._model.missing,
-            self._plan,
+            len(tokens),
+            (numbers if fitted.place is None else np.take(numbers, fitted.place, axis=1)).tobytes(),
+            [*chain.from_iterable(zip(*columns, strict=True))],
             customers=tokens,
             tags=tags,
         )

@@ -59,7 +59,7 @@ def _serve(options: Options, model: Model, customers: Path | None, sockets: list
     metrics = Metrics(options.identity)
     log = None
     if options.log_to is not None:
-        features = Features(model.numbers, model.texts)
+        features = Features(model.numbers, model.texts, model.missing)
         landing = landing_at(options.log_to)
         log = PredictionLog(landing, options.identity, features, metrics, options.log, process_name(), options.clock)
     app = App(model, options.identity, options.limits, metrics, log, options.clock)

@@ -1,7 +1,8 @@
 """The model of a bundle: checked, warm, and scored by matrices."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -57,10 +58,26 @@ class Model:
     _text_blocks: tuple[Block, ...]
 
     def score(self, numbers: Numbers, texts: Texts) -> Scores:
-        """Return the probability of churn of each row; NaN is an unknown number, `missing` an unknown text."""
+        """Return the probability of churn of each row; NaN is an unknown number, `missing` an unknown text.
+
+        What a row scores does not depend on the others; about a single one the model is asked twice, for the reason that
+        `churn.bundle.bundle.run` gives.
+        """
+        if len(numbers) == 1:
+            return self._scores(np.repeat(numbers, 2, axis=0), np.repeat(texts, 2, axis=0))[:1]
+        return self._scores(numbers, texts)
+
+    def _scores(self, numbers: Numbers, texts: Texts) -> Scores:
         feed = {**_feed(numbers, self._number_blocks), **_feed(texts, self._text_blocks)}
         (scores,) = self._session.run([self._output], feed)
         return np.asarray(scores[:, 0], dtype=np.float64)
+
+    def matrices(self, size: int, numbers: Iterable[bytes], texts: Iterable[Sequence[str]]) -> tuple[Numbers, Texts]:
+        """Return `size` rows of several origins as matrices; they come row by row in the model's order."""
+        codes: Texts = np.empty(size * len(self.texts), dtype=object)
+        codes[:] = [*chain.from_iterable(texts)]
+        joined = np.ndarray((size, len(self.numbers)), np.float32, b"".join(numbers))
+        return joined, codes.reshape(size, len(self.texts))
 
     def columns(self, rows: Sequence[Mapping[str, float | str | None]]) -> tuple[Numbers, Texts]:
         """Return rows that hold every feature as matrices."""

@@ -19,7 +19,7 @@ from seldon.serving.metrics import Metrics
 from seldon.serving.records import Entry, Features, Records
 
 _PAUSE: Final = 0.25
-_REQUESTS, _ROWS = 200, 2_000
+_ENTRIES, _ROWS = 200, 2_000
 """Taken at a time: few enough to be done soon, and enough to seldom ask for the interpreter."""
 
 
@@ -78,7 +78,7 @@ class PredictionLog:
 
     def put(self, entry: Entry) -> None:
         """Take an entry, or drop it when too many wait."""
-        rows = len(entry.scored.scores)
+        rows = len(entry.scores)
         if self._put - self._taken + rows > self._limits.queue:
             self._metrics.log_dropped.inc(rows)
             return
@@ -116,9 +116,9 @@ class PredictionLog:
             target = self._object = self._object or Records(self._identity, self._features, self._clock())
             some: list[Entry] = []
             rows = 0
-            while left and len(some) < _REQUESTS and rows < _ROWS:
+            while left and len(some) < _ENTRIES and rows < _ROWS:
                 some.append(self._queue.popleft())
-                rows += len(some[-1].scored.scores)
+                rows += len(some[-1].scores)
                 left -= 1
             self._taken += rows
             self._adding = rows

@@ -8,7 +8,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from seldon.serving.answer import Identity, Scored
+from seldon.serving.answer import Identity
+from seldon.serving.model import Numbers, Texts
 from seldon.serving.parquet import Column, Kind, text, write_parquet
 
 _FEATURES: Final = "features"
@@ -17,20 +18,42 @@ _TOGETHER, _FEW = 32, 8
 
 
 class Entry(NamedTuple):
-    """One answered request; `at` is in seconds since 1970."""
+    """Requests that were scored together.
 
-    request_id: str
-    customer: str | None
+    Attributes:
+        ids: of the requests.
+        customers: whom each is about: the token that its header names, those of its rows, or nobody.
+        counts: rows of each.
+        latencies: of each, in milliseconds.
+        at: when, in seconds since 1970.
+        numbers: features of all rows, NaN for unknown.
+        texts: the same, `missing` for unknown.
+        scores: of all rows.
+        contacted: whether they reach the threshold.
+    """
+
+    ids: Sequence[str]
+    customers: Sequence[str | Sequence[str] | None]
+    counts: Sequence[int]
+    latencies: Sequence[float]
     at: float
-    scored: Scored
+    numbers: Numbers
+    texts: Texts
+    scores: Sequence[float]
+    contacted: Sequence[bool]
 
 
 @dataclass(frozen=True)
 class Features:
-    """Names of the model's numbers and texts, in the order of the matrices that a request becomes."""
+    """Names of the model's numbers and texts, in the order of the matrices that a request becomes.
+
+    Attributes:
+        missing: stands for an unknown text.
+    """
 
     numbers: tuple[str, ...]
     texts: tuple[str, ...]
+    missing: str
 
 
 @dataclass(slots=True)
@@ -55,27 +78,26 @@ class Records:
 
     def add(self, entries: Sequence[Entry]) -> None:
         """Take entries in."""
-        scored = [entry.scored for entry in entries]
-        counts = [len(one.scores) for one in scored]
-        ids = [entry.request_id.encode() for entry in entries]
+        counts = [count for entry in entries for count in entry.counts]
+        ids = [name.encode() for entry in entries for name in entry.ids]
         track = self.identity.track.encode()
         self._texts["event_id"] += [_event_ids(b"%b-%b-" % (i, track), n) for i, n in zip(ids, counts, strict=True)]
         self._texts["request_id"] += [text(i) * n for i, n in zip(ids, counts, strict=True)]
-        whom = [_customers(entry, n) for entry, n in zip(entries, counts, strict=True)]
+        customers = [customer for entry in entries for customer in entry.customers]
+        whom = [_customers(customer, n) for customer, n in zip(customers, counts, strict=True)]
         self._texts["customer_id"] += whom
         self._known["customer_id"].append(np.repeat(np.array([who != b"" for who in whom]), counts))
-        for name, values in (
-            ("event_time", [round(entry.at * _MICROSECONDS) for entry in entries]),
-            ("latency_ms", [one.latency_ms for one in scored]),
-        ):
-            self._arrays[name].append(np.repeat(np.array(values), counts))
+        times = np.array([round(entry.at * _MICROSECONDS) for entry in entries])
+        latencies = np.array([latency for entry in entries for latency in entry.latencies])
+        self._arrays["event_time"].append(np.repeat(times, [len(entry.scores) for entry in entries]))
+        self._arrays["latency_ms"].append(np.repeat(latencies, counts))
         firsts = np.cumsum(counts) - counts
         self._arrays["row"].append(np.arange(sum(counts)) - np.repeat(firsts, counts))
-        self._arrays["score"].append(np.array([score for one in scored for score in one.scores]))
-        self._arrays["contacted"].append(np.array([choice for one in scored for choice in one.contacted]))
-        self._numbers.append(np.concatenate([one.rows.numbers for one in scored]))
-        codes = np.concatenate([one.rows.texts for one in scored])
-        missing = scored[0].rows.missing
+        self._arrays["score"].append(np.array([score for entry in entries for score in entry.scores]))
+        self._arrays["contacted"].append(np.array([choice for entry in entries for choice in entry.contacted]))
+        self._numbers.append(np.concatenate([entry.numbers for entry in entries]))
+        codes = np.concatenate([entry.texts for entry in entries])
+        missing = self.features.missing
         encoded = {code: text(code.encode()) for code in set(codes.ravel().tolist())} | {missing: b""}
         for name, column in zip(self.features.texts, codes.T, strict=True):
             self._texts[f"{_FEATURES}.{name}"].append(b"".join([encoded[code] for code in column.tolist()]))
@@ -138,11 +160,13 @@ class Records:
         ]
 
 
-def _customers(entry: Entry, rows: int) -> bytes:
-    """Return whom each row is about, if anybody: who was asked for by token, or else whom the header names."""
-    if (tokens := entry.scored.rows.customers) is not None:
-        return b"".join([text(token.encode()) for token in tokens])
-    return b"" if entry.customer is None else text(entry.customer.encode()) * rows
+def _customers(asked: str | Sequence[str] | None, rows: int) -> bytes:
+    """Return whom each row is about, if anybody."""
+    if asked is None:
+        return b""
+    if isinstance(asked, str):
+        return text(asked.encode()) * rows
+    return b"".join([text(token.encode()) for token in asked])
 
 
 def _event_ids(begin: bytes, rows: int) -> bytes:

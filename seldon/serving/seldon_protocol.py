@@ -36,14 +36,14 @@ def json_text(request: Request) -> bytes:
     return request.body
 
 
-def parsed(text: bytes) -> object:
+def parsed(text: bytes, loads: Callable[[bytes], object] = orjson.loads) -> object:
     """Parse a message.
 
     Raises:
         Fault: it is no JSON.
     """
     try:
-        return orjson.loads(text)
+        return loads(text)
     except orjson.JSONDecodeError:
         raise bad_data("the body must be JSON") from None
 

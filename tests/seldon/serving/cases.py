@@ -174,9 +174,9 @@ BAD = [
 ]  # fmt: skip
 
 
-def with_binary() -> tuple[bytes, dict[str, str]]:
+def with_binary(spent: float = 19.9) -> tuple[bytes, dict[str, str]]:
     """Return an inference request whose last tensors follow the JSON, and its headers."""
-    amount, country = struct.pack("<f", 19.9), struct.pack("<I", 2) + b"DE"
+    amount, country = struct.pack("<f", spent), struct.pack("<I", 2) + b"DE"
     message = inputs(binary("FP32", amount), {**binary("BYTES", country), "name": "country"})
     head = json.dumps(message).encode()
     return head + amount + country, {"inference-header-content-length": str(len(head))}

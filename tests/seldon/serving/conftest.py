@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -21,11 +21,27 @@ from churn.training.judge import judge
 from churn.training.settings import TrainingSettings
 from churn.training.train import train_candidates
 from seldon.serving.answer import Identity
+from seldon.serving.columns import Rows
 from seldon.serving.model import Model, open_model
-from seldon.serving.records import Features
+from seldon.serving.records import Entry, Features
 
 IDENTITY = Identity(deployment="churn", namespace="churn", name="churn", version="7", digest="ab" * 32, track="canary")
 TOKEN = "cus_0123456789abcdef0123456789abcdef"
+
+
+def entry_of(
+    model: Model,
+    ids: Sequence[str],
+    customers: Sequence[str | Sequence[str] | None],
+    rows: Sequence[Rows],
+    scores: Sequence[float] | None = None,
+    at: float = 0.0,
+) -> Entry:
+    """Return what the log is given of requests that were scored together, contacted from 0.5 on."""
+    sizes = [one.size for one in rows]
+    given = model.matrices(sum(sizes), [one.numbers for one in rows], [one.texts for one in rows])
+    known = [0.5] * sum(sizes) if scores is None else scores
+    return Entry(ids, customers, sizes, [0.5] * len(rows), at, *given, known, [score >= 0.5 for score in known])
 
 
 @dataclass(frozen=True)
@@ -159,4 +175,4 @@ def model(bundle: Bundle) -> Model:
 
 @pytest.fixture
 def features(model: Model) -> Features:
-    return Features(model.numbers, model.texts)
+    return Features(model.numbers, model.texts, model.missing)

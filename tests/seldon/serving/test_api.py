@@ -128,6 +128,15 @@ def test_tensors_may_follow_the_json_in_binary(server: Server, bundle: Bundle) -
     assert server.ask(INFER, body + b"x", headers).status == 400
 
 
+@pytest.mark.parametrize("spent", [float("inf"), float("-inf")])
+def test_what_is_infinite_is_refused_in_binary_too(server: Server, spent: float) -> None:
+    answer = server.ask(INFER, *with_binary(spent))
+
+    assert answer.status == 400
+    assert "amount_90d): holds a value that is outside" in answer.json["error"]
+    assert server.ask(INFER, *with_binary(float("nan"))).status == 200  # which is an unknown one
+
+
 def test_a_body_in_pieces_is_read_and_a_large_one_refused(server: Server) -> None:
     content = json.dumps(ndarray(ROW)).encode()
 

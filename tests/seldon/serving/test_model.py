@@ -11,7 +11,7 @@ from churn.bundle.write import write_bundle
 from churn.evaluation.settings import EvaluationSettings
 from churn.features.catalogue import load_catalogue
 from churn.training.judge import judge
-from churn.training.settings import HistGradientBoostingSettings, TrainingSettings
+from churn.training.settings import CandidateName, HistGradientBoostingSettings, RandomForestSettings, TrainingSettings
 from churn.training.train import train_candidates
 from seldon.serving.fused import columns_of, fuse
 from seldon.serving.model import open_model
@@ -19,9 +19,19 @@ from seldon.serving.model import open_model
 
 @pytest.fixture(scope="module")
 def trees(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    return bundle_of("hist_gradient_boosting", tmp_path_factory.mktemp("trees") / "bundle")
+
+
+@pytest.fixture(scope="module")
+def forest(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    return bundle_of("random_forest", tmp_path_factory.mktemp("forest") / "bundle")
+
+
+def bundle_of(name: CandidateName, path: Path) -> Bundle:
     settings = TrainingSettings(
-        candidates=("hist_gradient_boosting",),
+        candidates=(name,),
         hist_gradient_boosting=HistGradientBoostingSettings(trials=1, iterations=30),
+        random_forest=RandomForestSettings(leaf_shares=(0.008,), column_shares=(0.25,)),
         evaluation=EvaluationSettings(bootstrap_rounds=20, importance_rows=100, importance_rounds=1),
         reference_rows=100,
         transformed_rows=50,
@@ -29,8 +39,7 @@ def trees(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     splits, catalogue = frames.split_frames(900, 500), frames.catalogue()
     trained = list(train_candidates(splits, catalogue, settings))
     report = judge(trained, splits, catalogue, settings)
-    [chosen] = [candidate for candidate in trained if candidate.name == "hist_gradient_boosting"]
-    path = tmp_path_factory.mktemp("trees") / "bundle"
+    [chosen] = [candidate for candidate in trained if candidate.name == name]
     return write_bundle(path, chosen, splits, report, settings, frames.lineage(splits))
 
 
@@ -46,6 +55,26 @@ def test_a_model_without_its_joins_scores_as_before(name: str, request: pytest.F
     texts = np.column_stack([columns[column] for column in model.texts])
 
     assert model.score(numbers, texts) == pytest.approx(bundle.predict(rows), abs=1e-7)
+
+
+@pytest.mark.parametrize("name", ["bundle", "trees", "forest"])
+def test_what_a_row_scores_does_not_depend_on_the_others(name: str, request: pytest.FixtureRequest) -> None:
+    bundle: Bundle = request.getfixturevalue(name)
+    model = open_model(bundle.path, bundle.digest)
+    random, size = np.random.default_rng(3), 600
+    numbers = random.normal(20, 30, (size, len(model.numbers))).astype(np.float32)
+    texts = random.choice(np.array(["gold", "DE", "FR", model.missing], dtype=object), (size, len(model.texts)))
+
+    def score(rows: list[int]) -> list[float]:
+        given = model.matrices(len(rows), [numbers[row].tobytes() for row in rows], [texts[row] for row in rows])
+        scores: list[float] = model.score(*given).tolist()
+        return scores
+
+    alone = [score([row])[0] for row in range(size)]
+    for together in (2, 3, 4, 5, 7, 8, 9, 16, 17, 33, 64, 100, size):
+        parts = [score([*range(at, min(at + together, size))]) for at in range(0, size, together)]
+        assert [one for part in parts for one in part] == alone
+    assert score([*range(size)][::-1]) == alone[::-1]
 
 
 def test_the_joins_are_gone_and_every_column_is_still_there(bundle: Bundle) -> None:

@@ -10,7 +10,6 @@ import pytest
 from churn.bundle.bundle import Bundle
 from churn.clock import ProjectClock
 from churn.settings import LandingSettings
-from seldon.serving.answer import Scored
 from seldon.serving.columns import Columns
 from seldon.serving.landing import Folder
 from seldon.serving.limits import LogLimits
@@ -19,7 +18,7 @@ from seldon.serving.model import Model
 from seldon.serving.prediction_log import PredictionLog
 from seldon.serving.records import Entry, Features, Records
 from tests.seldon.serving.cases import NAMES, PREDICT, ROW, ndarray
-from tests.seldon.serving.conftest import IDENTITY, TOKEN, Serve
+from tests.seldon.serving.conftest import IDENTITY, TOKEN, Serve, entry_of
 from tests.seldon.serving.published import until
 from tests.world import World, world_in
 
@@ -43,7 +42,7 @@ class Blocked:
 @pytest.fixture
 def entry(model: Model) -> Entry:
     rows = Columns(model, 100).read(NAMES, [ROW, ROW], "rows", lambda: False)
-    return Entry("r-1", TOKEN, 1_790_000_000.25, Scored(rows, [0.25, 0.75], [False, True], 0.5))
+    return entry_of(model, ["r-1"], [TOKEN], [rows], scores=[0.25, 0.75], at=1_790_000_000.25)
 
 
 def counted(metrics: Metrics, outcome: str) -> float:
