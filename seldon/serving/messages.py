@@ -11,6 +11,8 @@ _NAMES: Final = re.compile(rb'\s*\{\s*"data"\s*:\s*\{\s*"names"\s*:\s*\[[^][{}\\
 _MARK: Final = secrets.token_hex()
 """Stands for names that are known; no caller can know it."""
 _SHORT: Final = b'{"data":{"names":"%b"' % _MARK.encode()
+_LARGE: Final = 16_384
+"""Bytes of a text whose names are little of it."""
 
 
 class Messages:
@@ -27,6 +29,8 @@ class Messages:
         Raises:
             orjson.JSONDecodeError: it is no JSON.
         """
+        if len(text) > _LARGE:
+            return orjson.loads(text)
         begin = self._begin
         if begin is not None and text.startswith(begin):
             message = orjson.loads(_SHORT + text[len(begin) :])

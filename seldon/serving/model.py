@@ -60,8 +60,8 @@ class Model:
     def score(self, numbers: Numbers, texts: Texts) -> Scores:
         """Return the probability of churn of each row; NaN is an unknown number, `missing` an unknown text.
 
-        What a row scores does not depend on the others; about a single one the model is asked twice, for the reason that
-        `churn.bundle.bundle.run` gives.
+        What a row scores does not depend on the others; about a single one the model is asked twice, for the reason
+        that `churn.bundle.bundle.run` gives.
         """
         if len(numbers) == 1:
             return self._scores(np.repeat(numbers, 2, axis=0), np.repeat(texts, 2, axis=0))[:1]
