@@ -142,7 +142,7 @@ def test_the_api_scores_and_decides_the_same_for_every_customer(scored: Scored, 
 
         assert answer.status == 200, answer.body
         said = answer.json
-        assert said["data"]["ndarray"][0][1] == pytest.approx(row["score"], abs=1e-6)
+        assert said["data"]["ndarray"][0][1] == row["score"]
         assert said["meta"]["tags"]["contacted"] == [row["contacted"]]
         assert said["meta"]["tags"]["snapshot"]["version"] == scored.report.lineage.features_version
 
