@@ -69,14 +69,15 @@ def open_bundle(path: Path, expected: str | None = None) -> Bundle:
 def run(session: "InferenceSession", output: str, columns: Mapping[str, NDArray[np.generic]]) -> Floats:
     """Return the one output for columns of equal length.
 
-    A single row is asked about twice: onnxruntime multiplies one in another order than several, which gives it other
-    last bits, and what a row scores must not depend on who stands beside it.
+    What a row scores must not depend on who stands beside it. But onnxruntime multiplies a single row in another order
+    than several, and of an odd number takes the last one through other instructions; both can change a logistic
+    regression's last bits. So about the last of an odd number of rows the model is asked twice.
     """
     rows = len(next(iter(columns.values())))
     if not rows:
         return np.empty(0)
-    if rows == 1:
-        return run(session, output, {name: np.repeat(values, 2) for name, values in columns.items()})[:1]
+    if rows % 2:
+        return run(session, output, {name: np.append(values, values[-1:]) for name, values in columns.items()})[:-1]
     (scores,) = session.run([output], {name: values.reshape(-1, 1) for name, values in columns.items()})
     return np.asarray(scores[:, 0], dtype=np.float64)
 

@@ -11,8 +11,6 @@ from churn.scoring.settings import REASONS, ScoringSettings
 
 BATCH = 10_000
 """Rows that are scored at a time; more of them leave the processor's cache."""
-NEAR = 1e-5
-"""A score so near to the threshold is asked for alone, as the API would be: its last bits decide."""
 
 
 def score_rows(bundle: Bundle, rows: pl.DataFrame, settings: ScoringSettings) -> pl.DataFrame:
@@ -42,8 +40,6 @@ def score_rows(bundle: Bundle, rows: pl.DataFrame, settings: ScoringSettings) ->
 def _part(bundle: Bundle, rows: pl.DataFrame, explainer: Explainer, settings: ScoringSettings) -> pl.DataFrame:
     columns = inputs_of(rows, bundle.manifest.catalogue)
     scores = bundle.score(columns)
-    for near in np.flatnonzero(np.abs(scores - bundle.manifest.threshold) < NEAR).tolist():
-        scores[near] = bundle.score(_some(columns, np.array([near])))[0]
     contacted = scores >= bundle.manifest.threshold
     explained = contacted if settings.reasons_for == "contacted" else np.ones(len(scores), dtype=np.bool_)
     at = np.flatnonzero(explained)

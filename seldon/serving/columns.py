@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from math import isfinite
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
@@ -82,7 +83,7 @@ class Columns:
         self._required = tuple(entry.name for entry in model.inputs if entry.required)
         self._pack = struct.Struct(f"<{len(model.numbers)}f").pack
         self._plans: dict[tuple[Any, ...], Plan] = {}
-        self._last: tuple[Sequence[Any], Plan] | None = None
+        self._last: tuple[list[Any], Plan] | None = None
         self._fine: set[str] = set()
 
     def read(self, names: Sequence[Any], rows: Sequence[Row], where: str, booleans: Callable[[], bool]) -> Rows:
@@ -138,7 +139,7 @@ class Columns:
         if not rows:
             raise bad_data(f"{where}: holds no rows")
         if rows > self._max_rows:
-            raise Fault(413, "TOOMANY_ROWS", f"{where}: holds {rows} rows, at most {self._max_rows} are taken")
+            raise Fault(413, "TOO_MANY_ROWS", f"{where}: holds {rows} rows, at most {self._max_rows} are taken")
 
     def _check_each(self, rows: Sequence[Mapping[str, Any]], where: str) -> None:
         if any(name not in row for row in rows for name in self._required):
@@ -150,9 +151,8 @@ class Columns:
             )
 
     def _plan(self, names: Sequence[Any]) -> Plan:
-        last = self._last
-        if last is not None and (last[0] is names or last[0] == names):  # which is cheaper than to hash them
-            return last[1]
+        if self._last is not None and self._last[0] == names:  # which is cheaper than to hash them
+            return self._last[1]
         try:
             key = tuple(names)
             plan = self._plans.get(key)
@@ -163,7 +163,7 @@ class Columns:
             if len(self._plans) >= _PLANS:
                 self._plans.clear()
             self._plans[key] = plan
-        self._last = names, plan
+        self._last = [*names], plan
         return plan
 
     def _make_plan(self, names: tuple[Any, ...]) -> Plan:
@@ -196,8 +196,10 @@ class Columns:
         """Take many rows at once, in half the time: what is unknown is so in few columns, but in most rows."""
         pack = struct.Struct(f"<{len(rows)}f").pack
         columns = plan.pick(list(zip(*rows, strict=True)))
-        packed = [_packed(pack, column, required=at in plan.required) for at, column in enumerate(columns)]
-        return np.ndarray((len(columns), len(rows)), np.float32, b"".join(packed)).T.tobytes()
+        matrix = np.ndarray((len(columns), len(rows)), np.float32, b"".join([_packed(pack, one) for one in columns]))
+        if np.isinf(matrix).any() or np.isnan(matrix[list(plan.required)]).any():
+            raise _Unfit
+        return matrix.T.tobytes()
 
     def _texts(self, plan: Plan, rows: Sequence[Row]) -> list[str]:
         missing, fine, texts = self._model.missing, self._fine, []
@@ -247,22 +249,24 @@ class Columns:
 
 
 def _filled(plan: Plan, values: Sequence[Any]) -> Sequence[float]:
-    """Return a row's numbers with NaN for unknown ones; refuse what is no number, booleans too."""
+    """Return a row's numbers with NaN for unknown ones; refuse what is no finite number, booleans too."""
     kinds = set(map(type, values))
     if kinds <= _NUMBERS:
+        if not isfinite(sum(values)):
+            raise _Unfit
         return values
-    if not kinds <= _NULLABLE or any(values[at] is None for at in plan.required):
+    if not kinds <= _NULLABLE or not isfinite(sum(filter(None, values))):
+        raise _Unfit
+    if any(values[at] is None for at in plan.required):
         raise _Unfit
     return [NAN if value is None else value for value in values]
 
 
-def _packed(pack: Callable[..., bytes], values: Sequence[Any], *, required: bool) -> bytes:
+def _packed(pack: Callable[..., bytes], values: Sequence[Any]) -> bytes:
     """Return a column's numbers as bytes, with NaN for unknown ones."""
     try:
         return pack(*values)
     except struct.error:
-        if required:
-            raise _Unfit from None
         return pack(*[NAN if value is None else value for value in values])
 
 

@@ -75,7 +75,7 @@ def _read_tensor(entry: object, position: int, raw: memoryview) -> tuple[str, li
     elif type(size) is not int or not 0 <= size <= len(raw):
         raise bad_columns([f"{where}.parameters.binary_data_size: must be bytes that follow the JSON"])
     else:
-        values, raw = _decode(raw[:size], kind, where), raw[size:]
+        values, raw = _decode(raw[:size], kind), raw[size:]
     if values is None or len(values) != shape[0]:
         raise bad_columns([f"{where}: holds other data than shape and datatype say"])
     if not _typed(values, kind):
@@ -89,16 +89,13 @@ def _flat(data: object) -> list[Any] | None:
     return [value[0] if isinstance(value, list) and len(value) == 1 else value for value in data]
 
 
-def _decode(raw: memoryview, kind: str, where: str) -> list[Any] | None:
+def _decode(raw: memoryview, kind: str) -> list[Any] | None:
     """Read values in binary: numbers in little endian, NaN for unknown; texts after their lengths in four bytes."""
     if kind != "BYTES":
         dtype = np.dtype(_BINARY[kind])
         if len(raw) % dtype.itemsize:
             return None
-        numbers = np.frombuffer(raw, dtype=dtype)
-        if np.isinf(numbers).any():  # which JSON cannot hold, so that nobody looks for it later
-            raise bad_columns([f"{where}: holds a value that is outside of what a 32-bit float holds"])
-        return [None if value != value else value for value in numbers.tolist()]
+        return [None if value != value else value for value in np.frombuffer(raw, dtype=dtype).tolist()]
     texts: list[Any] = []
     while len(raw):
         end = 4 + int.from_bytes(raw[:4], "little")

@@ -13,6 +13,8 @@ _MARK: Final = secrets.token_hex()
 _SHORT: Final = b'{"data":{"names":"%b"' % _MARK.encode()
 _LARGE: Final = 16_384
 """Bytes of a text whose names are little of it."""
+_CALLERS: Final = 8
+"""Different begins that are remembered; callers have few."""
 
 
 class Messages:
@@ -20,8 +22,7 @@ class Messages:
 
     def __init__(self) -> None:
         """Know no names yet."""
-        self._begin: bytes | None = None
-        self._names: list[Any] = []
+        self._known: dict[bytes, list[Any]] = {}
 
     def loads(self, text: bytes) -> Any:  # noqa: ANN401 - whatever JSON holds
         """Return what a text means; names that were there before are the same list, which nobody may change.
@@ -31,14 +32,14 @@ class Messages:
         """
         if len(text) > _LARGE:
             return orjson.loads(text)
-        begin = self._begin
-        if begin is not None and text.startswith(begin):
-            message = orjson.loads(_SHORT + text[len(begin) :])
-            data = message["data"]
-            if type(data) is dict and data.get("names") == _MARK:
-                data["names"] = self._names
-                return message
-            return orjson.loads(text)  # names it again further on, and of two the last one counts
+        for begin, names in self._known.items():
+            if text.startswith(begin):
+                message = orjson.loads(_SHORT + text[len(begin) :])
+                data = message["data"]
+                if type(data) is dict and data.get("names") == _MARK:
+                    data["names"] = names
+                    return message
+                return orjson.loads(text)  # names it again further on, and of two the last one counts
         message = orjson.loads(text)
         if found := _NAMES.match(text):
             self._remember(found[0])
@@ -49,4 +50,6 @@ class Messages:
             names = orjson.loads(begin + b"}}")["data"]["names"]
         except orjson.JSONDecodeError:
             return  # the bracket stands within a name
-        self._begin, self._names = begin, names
+        if len(self._known) >= _CALLERS:
+            self._known.clear()
+        self._known[begin] = names

@@ -60,11 +60,11 @@ class Model:
     def score(self, numbers: Numbers, texts: Texts) -> Scores:
         """Return the probability of churn of each row; NaN is an unknown number, `missing` an unknown text.
 
-        What a row scores does not depend on the others; about a single one the model is asked twice, for the reason
-        that `churn.bundle.bundle.run` gives.
+        What a row scores does not depend on the others; about the last of an odd number the model is asked twice, for
+        the reason that `churn.bundle.bundle.run` gives.
         """
-        if len(numbers) == 1:
-            return self._scores(np.repeat(numbers, 2, axis=0), np.repeat(texts, 2, axis=0))[:1]
+        if len(numbers) % 2:
+            return self._scores(_even(numbers), _even(texts))[:-1]
         return self._scores(numbers, texts)
 
     def _scores(self, numbers: Numbers, texts: Texts) -> Scores:
@@ -128,6 +128,10 @@ def open_model(path: Path, digest: str) -> Model:
         ) from error
     check_golden(path, scores, [row["score"] for row in manifest["golden"]])
     return model
+
+
+def _even(matrix: NDArray[Any]) -> NDArray[Any]:
+    return np.concatenate([matrix, matrix[-1:]])
 
 
 def _feed(matrix: NDArray[Any], blocks: tuple[Block, ...]) -> dict[str, NDArray[Any]]:

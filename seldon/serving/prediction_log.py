@@ -77,13 +77,14 @@ class PredictionLog:
         )
 
     def put(self, entry: Entry) -> None:
-        """Take an entry, or drop it when too many wait."""
-        rows = len(entry.scores)
-        if self._put - self._taken + rows > self._limits.queue:
-            self._metrics.log_dropped.inc(rows)
-            return
-        self._put += rows
-        self._queue.append(entry)
+        """Take an entry; of requests for which there is no room any more the rows are dropped."""
+        room = self._limits.queue - (self._put - self._taken)
+        if len(entry.scores) > room:
+            whole, entry = entry, entry.first(room)
+            self._metrics.log_dropped.inc(len(whole.scores) - len(entry.scores))
+        if entry.scores:
+            self._put += len(entry.scores)
+            self._queue.append(entry)
         if self._put - self._taken > self._limits.queue // 2 and not self._wake.is_set():
             self._wake.set()
 

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -41,6 +42,22 @@ class Entry(NamedTuple):
     texts: Texts
     scores: Sequence[float]
     contacted: Sequence[bool]
+
+    def first(self, rows: int) -> "Entry":
+        """Return the first requests, as many as have no more rows than these together."""
+        taken = sum(1 for end in accumulate(self.counts) if end <= rows)
+        end = sum(self.counts[:taken])
+        return Entry(
+            self.ids[:taken],
+            self.customers[:taken],
+            self.counts[:taken],
+            self.latencies[:taken],
+            self.at,
+            self.numbers[:end],
+            self.texts[:end],
+            self.scores[:end],
+            self.contacted[:end],
+        )
 
 
 @dataclass(frozen=True)

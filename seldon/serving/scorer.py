@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from itertools import accumulate
+from itertools import accumulate, islice
 from typing import Final, NamedTuple
 
 from seldon.serving.answer import Scored
@@ -15,7 +15,7 @@ from seldon.serving.request import Request
 from seldon.serving.tally import Tally
 
 _FULL: Final = 64
-"""Rows that wait for no more."""
+"""Rows with which a run begins, whoever else may come; it takes the request that reaches them, and no further one."""
 
 
 class _Asked(NamedTuple):
@@ -30,8 +30,9 @@ class _Asked(NamedTuple):
 class Scorer:
     """Scores, counts and logs.
 
-    Nobody is waited for: a request that is alone is scored at once, and of several those that the event loop has read
-    already go together. No score depends on whose rows stand beside it.
+    A request that is alone is scored at once. Of several, those go together that the event loop has read by the time
+    when it meets no further one, or when they are enough; nobody waits for what has not arrived. No score depends on
+    whose rows stand beside it.
     """
 
     def __init__(self, model: Model, tally: Tally, log: PredictionLog | None, clock: Callable[[], float]) -> None:
@@ -71,11 +72,17 @@ class Scorer:
             self._seen = len(waiting)
             loop.call_soon(self._run, loop)
             return
-        self._waiting, self._rows, self._seen = [], 0, 0
+        before = accumulate((asked.rows.size for asked in waiting), initial=0)
+        taken = sum(1 for rows in islice(before, len(waiting)) if rows < _FULL)
+        together, self._waiting = waiting[:taken], waiting[taken:]
+        self._rows -= sum(asked.rows.size for asked in together)
+        self._seen = 0
+        if self._waiting:
+            loop.call_soon(self._run, loop)
         try:
-            _hand_out(waiting, self._score(waiting))
+            _hand_out(together, self._score(together))
         except Exception:
-            self._score_each(waiting)
+            self._score_each(together)
 
     def _score_each(self, waiting: Sequence[_Asked]) -> None:
         """Let nobody bear what somebody else's rows did."""
@@ -95,14 +102,14 @@ class Scorer:
         scores: list[float] = self._model.score(numbers, texts).tolist()
         threshold = self._model.threshold
         contacted = [score >= threshold for score in scores]
-        self._tally.rows += len(scores)
-        self._tally.contacted += sum(contacted)
         now = time.perf_counter()
         latencies = [round((now - one.started) * 1e3, 4) for one in asked]
         if self._log is not None:
             ids = [one.request.id for one in asked]
             customers = [one.rows.customers or one.request.customer for one in asked]
             self._log.put(Entry(ids, customers, counts, latencies, self._clock(), numbers, texts, scores, contacted))
+        self._tally.rows += len(scores)
+        self._tally.contacted += sum(contacted)
         ends = [*accumulate(counts)]
         return [
             Scored(one.rows, scores[end - count : end], contacted[end - count : end], latency)

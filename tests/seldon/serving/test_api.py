@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -43,7 +44,7 @@ def test_what_fits_is_scored(server: Server, case: Case) -> None:
 
 
 @pytest.mark.parametrize("case", BAD, ids=lambda case: case.name)
-def test_what_does_not_fit_is_refused_by_its_field(server: Server, case: Case) -> None:
+def test_what_does_not_fit_is_refused_by_its_field(server: Server, case: Case, project_root: Path) -> None:
     answer = server.ask(case.path, case.body, case.headers, case.method)
 
     assert answer.status == case.status, answer.body
@@ -54,6 +55,7 @@ def test_what_does_not_fit_is_refused_by_its_field(server: Server, case: Case) -
         assert case.says in said["status"]["info"]
         assert said["status"]["code"] == case.status
         assert said["status"]["status"] == "FAILURE"
+        assert f"`{said['status']['reason']}`" in (project_root / "docs" / "serving.md").read_text()
     assert PERSONAL not in answer.body.decode()
     assert "jane" not in answer.body.decode()
 
@@ -133,7 +135,7 @@ def test_what_is_infinite_is_refused_in_binary_too(server: Server, spent: float)
     answer = server.ask(INFER, *with_binary(spent))
 
     assert answer.status == 400
-    assert "amount_90d): holds a value that is outside" in answer.json["error"]
+    assert "inputs[0].amount_90d: is outside of what a 32-bit float holds" in answer.json["error"]
     assert server.ask(INFER, *with_binary(float("nan"))).status == 200  # which is an unknown one
 
 

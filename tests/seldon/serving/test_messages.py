@@ -80,14 +80,24 @@ def test_any_names_mean_the_same_the_second_time(
 
 def test_names_that_were_read_are_not_read_again() -> None:
     messages = Messages()
-    first, again, other = (
-        messages.loads(b'{"data":{"names":["a","%b"],"ndarray":[[1,2]]}}' % last) for last in (b"b", b"b", b"c")
-    )
+    texts = [b'{"data":{"names":["a","%d"],"ndarray":[[1,2]]}}' % caller for caller in range(8)]
 
-    assert first["data"]["names"] == again["data"]["names"] == ["a", "b"]
-    assert messages.loads(b'{"data":{"names":["a","c"]}}')["data"]["names"] is not other["data"]["names"]
-    same = [messages.loads(b'{"data":{"names":["a","c"],"ndarray":[]}}')["data"]["names"] for _ in range(2)]
-    assert same[0] is same[1]
+    first, again = ([messages.loads(text)["data"]["names"] for text in texts] for _ in range(2))
+    third = [messages.loads(text)["data"]["names"] for text in texts]
+
+    assert first == again == third == [["a", str(caller)] for caller in range(8)]
+    assert all(one is other for one, other in zip(again, third, strict=True))
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    messages = Messages()
+
+    for caller in range(1_000):
+        messages.loads(b'{"data":{"names":["%d"],"ndarray":[[1]]}}' % caller)
+    messages.loads(b'{"data":{"names":["a%b"],"ndarray":[[1]]}}' % (b"b" * 20_000))
+
+    assert len(messages._known) <= 8
+    assert max(map(len, messages._known)) < 20_000
 
 
 @pytest.mark.parametrize("end", [b"", b"]", b"}", b',"ndarray":[[1,2]]}', b'"}}', b"\xff}}"])

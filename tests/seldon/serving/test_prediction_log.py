@@ -160,6 +160,25 @@ def test_a_full_queue_drops_and_counts(entry: Entry, features: Features) -> None
     assert log.waiting == 0
 
 
+def test_of_requests_that_come_together_the_first_find_room(model: Model, features: Features) -> None:
+    # Given room for five rows, and four requests of two rows each that were scored together
+    rows = Columns(model, 100).read(NAMES, [ROW, ROW], "rows", lambda: False)
+    together = entry_of(model, ["a", "b", "c", "d"], [None] * 4, [rows] * 4, scores=[row / 10 for row in range(8)])
+    place, metrics = Blocked(), Metrics(IDENTITY)
+    place.free.set()
+    log = PredictionLog(place, IDENTITY, features, metrics, LogLimits(queue=5), "p")
+
+    # When they come at once
+    log.put(together)
+    log.close(10)
+
+    # Then two of them are logged as they were answered, and the rows of the others counted as dropped
+    assert (counted(metrics, "written"), counted(metrics, "dropped")) == (4, 4)
+    logged = pl.read_parquet(next(iter(place.objects.values())))
+    assert logged["request_id"].to_list() == ["a", "a", "b", "b"]
+    assert logged["score"].to_list() == [0.0, 0.1, 0.2, 0.3]
+
+
 @pytest.mark.parametrize("part", ["add", "to_parquet"])
 def test_what_cannot_be_collected_is_counted_and_the_log_goes_on(
     entry: Entry, features: Features, monkeypatch: pytest.MonkeyPatch, part: str

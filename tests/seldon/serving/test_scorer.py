@@ -28,7 +28,7 @@ POISON = 666.0
 
 @dataclass
 class Runs:
-    """A model's session that counts the rows of its runs, and fails over some row."""
+    """A model's session that counts the rows of its runs, of an odd number one more, and fails over some row."""
 
     session: Any
     sizes: list[int] = field(default_factory=list)
@@ -116,7 +116,7 @@ def test_who_comes_while_others_wait_joins_them(bench: Bench) -> None:
 
     scored = asyncio.run(ask())
 
-    assert bench.runs.sizes == [5]
+    assert bench.runs.sizes == [6]
     assert [one.scores[0] for one in scored] == bench.alone(1.0, 2.0, 3.0, 4.0, 5.0)
 
 
@@ -128,10 +128,35 @@ def test_nobody_waits_for_a_request_that_does_not_come(bench: Bench) -> None:
         return [one.done() for one in asked]
 
     assert all(asyncio.run(ask()))
+    assert bench.runs.sizes == [2]
+
+
+def test_when_everybody_waits_nobody_else_is_looked_for(bench: Bench) -> None:
+    async def ask() -> Sequence[bool]:
+        in_flight(bench, 2)
+        asked = [asyncio.ensure_future(bench.ask(name, 1.0)) for name in "ab"]
+        await turns(1)
+        return [one.done() for one in asked]
+
+    assert all(asyncio.run(ask()))
+    assert bench.runs.sizes == [2]
+
+
+def test_each_group_begins_anew(bench: Bench) -> None:
+    async def ask() -> None:
+        for _ in range(5):
+            in_flight(bench, 9)
+            first = [bench.ask("a", *[1.0] * 10), bench.ask("b", *[2.0] * 10)]
+            await turns(1)
+            await asyncio.gather(*first, bench.ask("c", *[3.0] * 10))
+
+    asyncio.run(ask())
+
+    assert bench.runs.sizes == [30] * 5
 
 
 def test_who_keeps_coming_holds_up_nobody(bench: Bench) -> None:
-    async def ask() -> Sequence[int]:
+    async def ask() -> None:
         in_flight(bench, 1_000)
         asked = []
         for turn in range(100):
@@ -139,12 +164,38 @@ def test_who_keeps_coming_holds_up_nobody(bench: Bench) -> None:
             await turns(1)
         await turns(4)
         assert all(one.done() for one in asked)
-        return bench.runs.sizes
 
-    sizes = asyncio.run(ask())
+    asyncio.run(ask())
 
-    assert sum(sizes) == 800
-    assert max(sizes) < 100
+    assert sum(bench.runs.sizes) == 800
+    assert max(bench.runs.sizes) == 64
+
+
+def test_of_very_many_at_once_the_first_do_not_wait_for_the_last(bench: Bench) -> None:
+    async def ask() -> Sequence[Scored]:
+        in_flight(bench, 50)
+        asked = [bench.ask(f"{day}", *[float(day)] * 10) for day in range(50)]
+        done = await asyncio.wait(map(asyncio.ensure_future, asked), return_when=asyncio.FIRST_COMPLETED)
+        assert 7 <= len(done[0]) < 50
+        return await asyncio.gather(*asked)
+
+    scored = asyncio.run(ask())
+
+    assert bench.runs.sizes == [70] * 7 + [10]
+    assert [one.scores for one in scored] == [bench.alone(*[float(day)] * 10) for day in range(50)]
+
+
+def test_each_latency_is_from_its_own_request_on(bench: Bench) -> None:
+    async def ask() -> Sequence[Scored]:
+        in_flight(bench, 2)
+        now, rows = time.perf_counter(), bench.rows(1.0)
+        asked = [bench.scorer.score(rows, Request("a"), begun) for begun in (now - 60, now)]
+        return await asyncio.gather(*asked)
+
+    early, late = asyncio.run(ask())
+
+    assert 60_000 <= early.latency_ms < 120_000
+    assert 0 < late.latency_ms < 60_000
 
 
 def test_many_rows_are_scored_on_their_own(bench: Bench) -> None:
@@ -190,6 +241,8 @@ def test_who_has_gone_harms_nobody_else(bench: Bench) -> None:
         return await stays
 
     assert asyncio.run(ask()).scores == bench.alone(2.0)
+    assert bench.runs.sizes == [2]
+    assert bench.metrics.tally.rows == 2
 
 
 def test_callers_at_once_get_what_they_would_get_alone(serve: Serve, model: Model) -> None:
