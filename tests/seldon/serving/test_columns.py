@@ -23,6 +23,19 @@ def test_what_is_infinite_is_refused(model: Model, rows: int, place: int, value:
         Columns(model, 100).read(NAMES, [ROW] * (rows - 1) + [last], "rows", lambda: False)
 
 
+@pytest.mark.parametrize("rows", [1, MANY])
+@pytest.mark.parametrize("value", [float("inf"), float("-inf"), float("nan")])
+def test_what_is_no_finite_number_is_refused_where_nothing_is_unknown(model: Model, rows: int, value: float) -> None:
+    names = [*model.numbers, *model.texts]
+    row: list[Any] = [1.0] * len(model.numbers) + ["gold"] * len(model.texts)
+    at = names.index("recency_days")
+
+    with pytest.raises(Fault, match=rf"rows\[{rows - 1}\]\.recency_days: is outside"):
+        Columns(model, 100).read(
+            names, [row] * (rows - 1) + [[*row[:at], value, *row[at + 1 :]]], "rows", lambda: False
+        )
+
+
 def test_rows_become_the_models_matrices_however_many_there_are(model: Model) -> None:
     columns, names = Columns(model, 1_000), ["plan", "amount_90d", "tenure_days", "recency_days"]
     rows: list[list[Any]] = [["gold", 1.5 if row % 3 else None, row, row + 0.25] for row in range(3 * MANY)]
