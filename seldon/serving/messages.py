@@ -36,10 +36,9 @@ class Messages:
             if text.startswith(begin):
                 message = orjson.loads(_SHORT + text[len(begin) :])
                 data = message["data"]
-                if type(data) is dict and data.get("names") == _MARK:
+                if type(data) is dict and data.get("names") == _MARK:  # and was not named again, which then counts
                     data["names"] = names
-                    return message
-                return orjson.loads(text)  # names it again further on, and of two the last one counts
+                return message
         message = orjson.loads(text)
         if found := _NAMES.match(text):
             self._remember(found[0])

@@ -10,6 +10,7 @@ from churn.bundle.parity import adversarial_rows
 from churn.bundle.write import write_bundle
 from churn.evaluation.settings import EvaluationSettings
 from churn.features.catalogue import load_catalogue
+from churn.scoring.score import BATCH
 from churn.training.judge import judge
 from churn.training.settings import CandidateName, HistGradientBoostingSettings, RandomForestSettings, TrainingSettings
 from churn.training.train import train_candidates
@@ -61,13 +62,19 @@ def test_a_model_without_its_joins_scores_as_before(name: str, request: pytest.F
 def test_what_a_row_scores_does_not_depend_on_the_others(name: str, request: pytest.FixtureRequest) -> None:
     bundle: Bundle = request.getfixturevalue(name)
     model = open_model(bundle.path, bundle.digest)
-    random, size = np.random.default_rng(3), 6_000
+    random, size = np.random.default_rng(3), BATCH
     numbers = random.normal(20, 30, (size, len(model.numbers))).astype(np.float32)
     texts = random.choice(np.array(["gold", "DE", "FR", model.missing], dtype=object), (size, len(model.texts)))
+
+    columns = {**dict(zip(model.numbers, numbers.T, strict=True)), **dict(zip(model.texts, texts.T, strict=True))}
 
     def score(rows: list[int]) -> list[float]:
         given = model.matrices(len(rows), [numbers[row].tobytes() for row in rows], [texts[row] for row in rows])
         scores: list[float] = model.score(*given).tolist()
+        return scores
+
+    def score_by_pipeline(rows: list[int]) -> list[float]:
+        scores: list[float] = bundle.score({column: values[rows] for column, values in columns.items()}).tolist()
         return scores
 
     alone = [score([row])[0] for row in range(size)]
@@ -75,6 +82,9 @@ def test_what_a_row_scores_does_not_depend_on_the_others(name: str, request: pyt
         parts = [score([*range(at, min(at + together, size))]) for at in range(0, size, together)]
         assert [one for part in parts for one in part] == alone
     assert score([*range(size)][::-1]) == alone[::-1]
+    for together in (3, size - 1, size):
+        parts = [score_by_pipeline([*range(at, min(at + together, size))]) for at in range(0, size, together)]
+        assert [one for part in parts for one in part] == alone
 
 
 def test_the_joins_are_gone_and_every_column_is_still_there(bundle: Bundle) -> None:

@@ -17,7 +17,7 @@ from seldon.serving.limits import LogLimits
 from seldon.serving.metrics import Metrics
 from seldon.serving.model import Model
 from seldon.serving.prediction_log import PredictionLog
-from seldon.serving.records import Features
+from seldon.serving.records import Entry, Features
 from seldon.serving.request import Request
 from seldon.serving.scorer import Scorer
 from tests.seldon.serving.cases import NAMES, PREDICT, ndarray
@@ -73,6 +73,10 @@ def bench_of(model: Model, log: PredictionLog | None = None) -> Bench:
     return Bench(model, runs, scorer, metrics, Columns(model, 1_000))
 
 
+def log_in(folder: Path, features: Features) -> PredictionLog:
+    return PredictionLog(Folder(folder), IDENTITY, features, Metrics(IDENTITY), LogLimits(), "test")
+
+
 def in_flight(bench: Bench, count: int) -> None:
     bench.scorer.in_flight = lambda: count
 
@@ -120,22 +124,18 @@ def test_who_comes_while_others_wait_joins_them(bench: Bench) -> None:
     assert [one.scores[0] for one in scored] == bench.alone(1.0, 2.0, 3.0, 4.0, 5.0)
 
 
-def test_nobody_waits_for_a_request_that_does_not_come(bench: Bench) -> None:
+@pytest.mark.parametrize(
+    ("accepted", "rounds"),
+    [
+        pytest.param(2, 1, id="everybody is there"),
+        pytest.param(100, 4, id="the others are slow to send their bodies"),
+    ],
+)
+def test_nobody_waits_for_a_request_that_does_not_come(bench: Bench, accepted: int, rounds: int) -> None:
     async def ask() -> Sequence[bool]:
-        in_flight(bench, 100)  # of which most are slow to send their bodies
+        in_flight(bench, accepted)
         asked = [asyncio.ensure_future(bench.ask(name, 1.0)) for name in "ab"]
-        await turns(4)
-        return [one.done() for one in asked]
-
-    assert all(asyncio.run(ask()))
-    assert bench.runs.sizes == [2]
-
-
-def test_when_everybody_waits_nobody_else_is_looked_for(bench: Bench) -> None:
-    async def ask() -> Sequence[bool]:
-        in_flight(bench, 2)
-        asked = [asyncio.ensure_future(bench.ask(name, 1.0)) for name in "ab"]
-        await turns(1)
+        await turns(rounds)
         return [one.done() for one in asked]
 
     assert all(asyncio.run(ask()))
@@ -209,9 +209,10 @@ def test_many_rows_are_scored_on_their_own(bench: Bench) -> None:
     assert [one.scores for one in scored] == [bench.alone(1.0), bench.alone(*[2.0] * MANY), bench.alone(3.0)]
 
 
-def test_rows_that_cannot_be_scored_harm_nobody_else_and_are_logged_by_nobody(model: Model, tmp_path: Path) -> None:
-    features = Features(model.numbers, model.texts, model.missing)
-    log = PredictionLog(Folder(tmp_path), IDENTITY, features, Metrics(IDENTITY), LogLimits(), "test")
+def test_rows_that_cannot_be_scored_harm_nobody_else_and_are_not_logged(
+    model: Model, features: Features, tmp_path: Path
+) -> None:
+    log = log_in(tmp_path, features)
     bench = bench_of(model, log)
 
     async def ask() -> Sequence[Scored | BaseException]:
@@ -231,6 +232,33 @@ def test_rows_that_cannot_be_scored_harm_nobody_else_and_are_logged_by_nobody(mo
     logged = pl.read_parquet(written)
     assert logged["request_id"].to_list() == ["a", "c"]
     assert logged["score"].to_list() == [first.scores[0], last.scores[0]]
+
+
+def test_a_log_that_fails_once_leaves_nothing_out_and_nothing_twice(
+    model: Model, features: Features, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = log_in(tmp_path, features)
+    put, failures = log.put, iter([True])
+
+    def without_memory(entry: Entry) -> None:
+        if next(failures, False):
+            raise MemoryError
+        put(entry)
+
+    monkeypatch.setattr(log, "put", without_memory)
+    bench = bench_of(model, log)
+
+    async def ask() -> Sequence[Scored]:
+        in_flight(bench, 2)
+        return await asyncio.gather(bench.ask("a", 1.0), bench.ask("b", 2.0))
+
+    scored = asyncio.run(ask())
+    log.close(10)
+
+    assert [one.scores for one in scored] == [bench.alone(1.0), bench.alone(2.0)]
+    assert bench.metrics.tally.rows == 2
+    [written] = tmp_path.rglob("*.parquet")
+    assert pl.read_parquet(written)["request_id"].to_list() == ["a", "b"]
 
 
 def test_who_has_gone_harms_nobody_else(bench: Bench) -> None:
