@@ -24,6 +24,14 @@ class Identity:
     digest: str
     track: Track
 
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """Return the headers that say so."""
+        return [
+            (b"x-churn-version", self.version.encode("latin-1", "replace")),
+            (b"x-churn-track", self.track.encode()),
+            (b"x-churn-digest", self.digest[:12].encode()),
+        ]
+
 
 class Scored(NamedTuple):
     """Rows with their scores.

@@ -86,11 +86,7 @@ class App:
         self._columns = Columns(model, limits.rows)
         self._customers: Customers | None = None
         self._draining = False
-        self._headers: list[Header] = [
-            (b"x-churn-version", identity.version.encode("latin-1", "replace")),
-            (b"x-churn-track", identity.track.encode()),
-            (b"x-churn-digest", identity.digest[:12].encode()),
-        ]
+        self._headers: list[Header] = []
         self._routes = self._table()
 
     @property
@@ -111,7 +107,7 @@ class App:
         """Say to probes and callers that this process is about to end; requests are answered as before."""
         if not self._draining:
             self._draining = True
-            self._headers = [*self._headers, (b"connection", b"close")]
+            self._headers = [(b"connection", b"close")]
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -229,7 +225,7 @@ class App:
     ) -> None:
         headers = [
             (b"content-type", content_type),
-            (b"content-length", str(len(body)).encode()),
+            (b"content-length", b"%d" % len(body)),
             (b"x-request-id", request.id.encode()),
             *self._headers,
             *extra,

@@ -83,14 +83,14 @@ class Columns:
         self._required = tuple(entry.name for entry in model.inputs if entry.required)
         self._pack = struct.Struct(f"<{len(model.numbers)}f").pack
         self._plans: dict[tuple[Any, ...], Plan] = {}
-        self._last: tuple[list[Any], Plan] | None = None
+        self._last: tuple[tuple[Any, ...], Plan] | None = None
         self._fine: set[str] = set()
 
     def read(self, names: Sequence[Any], rows: Sequence[Row], where: str, booleans: Callable[[], bool]) -> Rows:
         """Read rows of values in the order of `names`.
 
         Args:
-            names: the columns.
+            names: the columns; a tuple that came before is known again by what it is.
             rows: lists of as many values each: numbers, texts, and None for unknown.
             where: the field that holds the rows, for messages.
             booleans: says whether some value may be true or false, which C takes for a number; asked for many rows
@@ -99,16 +99,19 @@ class Columns:
         Raises:
             Fault: names the first fields that do not fit.
         """
-        self.check_count(len(rows), where)
+        size = len(rows)
+        self.check_count(size, where)
         plan = self._plan(names)
+        width = len(plan.names)
         try:
-            if set(map(type, rows)) != {list} or set(map(len, rows)) != {len(plan.names)}:
-                raise _Unfit
-            if len(rows) >= MANY and booleans() and bool in set(map(type, chain.from_iterable(rows))):
+            for row in rows:
+                if type(row) is not list or len(row) != width:
+                    raise _Unfit
+            if size >= MANY and booleans() and bool in set(map(type, chain.from_iterable(rows))):
                 raise _Unfit
             whole = [[*row, None] for row in rows] if plan.lacking else rows
-            numbers = self._by_rows(plan, whole) if len(rows) < MANY else self._by_columns(plan, whole)
-            return Rows(len(rows), numbers, self._texts(plan, whole))
+            numbers = self._by_rows(plan, whole) if size < MANY else self._by_columns(plan, whole)
+            return Rows(size, numbers, self._texts(plan, whole))
         except (_Unfit, TypeError, struct.error, OverflowError):
             raise bad_columns(self._faults(plan, rows, where)) from None
 
@@ -127,8 +130,8 @@ class Columns:
             names = tuple(dict.fromkeys(chain.from_iterable(rows)))
             self._plan(names)
             self._check_each(rows, where)
-            return self.read([*names], [[row.get(name) for name in names] for row in rows], where, booleans)
-        return self.read([*names], [list(row.values()) for row in rows], where, booleans)
+            return self.read(names, [[row.get(name) for name in names] for row in rows], where, booleans)
+        return self.read(names, [list(row.values()) for row in rows], where, booleans)
 
     def check_count(self, rows: int, where: str) -> None:
         """Refuse no rows, and more than are taken.
@@ -151,10 +154,17 @@ class Columns:
             )
 
     def _plan(self, names: Sequence[Any]) -> Plan:
-        if self._last is not None and self._last[0] == names:  # which is cheaper than to hash them
-            return self._last[1]
+        last = self._last
+        if last is not None and last[0] is names:
+            return last[1]
+        key = tuple(names)
+        # To compare them is cheaper than to hash them.
+        plan = last[1] if last is not None and last[0] == key else self._plan_of(key)
+        self._last = key, plan
+        return plan
+
+    def _plan_of(self, key: tuple[Any, ...]) -> Plan:
         try:
-            key = tuple(names)
             plan = self._plans.get(key)
         except TypeError:
             raise bad_columns(["names: must be texts"]) from None
@@ -163,7 +173,6 @@ class Columns:
             if len(self._plans) >= _PLANS:
                 self._plans.clear()
             self._plans[key] = plan
-        self._last = [*names], plan
         return plan
 
     def _make_plan(self, names: tuple[Any, ...]) -> Plan:

@@ -33,7 +33,7 @@ class LogLimits:
     Attributes:
         seconds: age at which an object is finished.
         rows: rows after which it is finished earlier.
-        queue: rows that may wait to be encoded.
+        queue: rows that may wait beyond these, while the object before is made or written.
         pending: bytes of finished objects that may wait to be written.
     """
 

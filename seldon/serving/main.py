@@ -65,7 +65,12 @@ def _serve(options: Options, model: Model, customers: Path | None, sockets: list
     app = App(model, options.identity, options.limits, metrics, log, options.clock)
     if customers is not None:
         app.take_customers(customers, options.staleness, SNAPSHOT_SECONDS)
-    server = Server(app, drain_seconds=options.drain_seconds, grace_seconds=options.grace_seconds)
+    server = Server(
+        app,
+        drain_seconds=options.drain_seconds,
+        grace_seconds=options.grace_seconds,
+        headers=options.identity.headers(),
+    )
     metrics.watch(lambda: app.in_flight(), options.limits.in_flight, lambda: log.waiting if log is not None else 0)
     sys.setswitchinterval(_SWITCH_SECONDS)
     # What is there now stays until the end: no collection needs to look at it again.

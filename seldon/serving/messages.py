@@ -22,10 +22,10 @@ class Messages:
 
     def __init__(self) -> None:
         """Know no names yet."""
-        self._known: dict[bytes, list[Any]] = {}
+        self._known: dict[bytes, tuple[Any, ...]] = {}
 
     def loads(self, text: bytes) -> Any:  # noqa: ANN401 - whatever JSON holds
-        """Return what a text means; names that were there before are the same list, which nobody may change.
+        """Return what a text means; names that were there before are the same tuple.
 
         Raises:
             orjson.JSONDecodeError: it is no JSON.
@@ -46,7 +46,7 @@ class Messages:
 
     def _remember(self, begin: bytes) -> None:
         try:
-            names = orjson.loads(begin + b"}}")["data"]["names"]
+            names = tuple(orjson.loads(begin + b"}}")["data"]["names"])
         except orjson.JSONDecodeError:
             return  # the bracket stands within a name
         if len(self._known) >= _CALLERS:

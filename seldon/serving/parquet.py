@@ -24,6 +24,8 @@ _DTYPE: Final[Mapping[Kind, str]] = {"integer": "<i8", "moment": "<i8", "float":
 _PLAIN, _RLE, _GZIP = 0, 3, 2
 _ZLIB_GZIP: Final = 31
 _LEVEL: Final = 1
+_SHORT: Final = 256
+_SIZES: Final = [size.to_bytes(4, "little") for size in range(_SHORT)]
 _TRUE, _I32, _I64, _BINARY, _LIST, _STRUCT = 1, 5, 6, 8, 9, 12
 
 
@@ -47,6 +49,11 @@ class Column:
 def text(value: bytes) -> bytes:
     """Return a text as a column holds it."""
     return len(value).to_bytes(4, "little") + value
+
+
+def texts(values: Sequence[bytes]) -> bytes:
+    """Return texts as a column holds them."""
+    return b"".join([_SIZES[len(value)] + value if len(value) < _SHORT else text(value) for value in values])
 
 
 def write_parquet(columns: Iterable[Column], rows: int) -> bytes:

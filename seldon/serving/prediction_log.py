@@ -1,8 +1,9 @@
 """The prediction log: what was asked and answered, as landing objects that the normal ingestion takes in.
 
-A request only puts its rows in a queue. One thread collects them as columns and writes an object every few seconds;
-while the place cannot be written to, finished objects wait in memory. What fits neither in the queue nor in that
-memory is dropped and counted: no request waits for the log, or fails because of it.
+The event loop adds a request's rows to the columns of the next object; a thread that did it would contend with it for
+the interpreter, which cost several times the work. The thread makes a file of them every few seconds and writes it;
+while the place cannot be written to, files wait in memory. What fits neither in the columns nor in that memory is
+dropped and counted: no request waits for the log, or fails because of it.
 """
 
 import threading
@@ -19,8 +20,6 @@ from seldon.serving.metrics import Metrics
 from seldon.serving.records import Entry, Features, Records
 
 _PAUSE: Final = 0.25
-_ENTRIES, _ROWS = 200, 2_000
-"""Taken at a time: few enough to be done soon, and enough to seldom ask for the interpreter."""
 
 
 class PredictionLog:
@@ -50,11 +49,10 @@ class PredictionLog:
         self._landing, self._metrics, self._limits = landing, metrics, limits
         self._identity, self._features, self._clock = identity, features, clock
         self._prefix = f"{identity.deployment}-{identity.track}-{process}"
-        self._queue: deque[Entry] = deque()
-        # Each is written by one thread alone; their difference is how many rows wait.
-        self._put = self._taken = 0
         self._object: Records | None = None
-        self._adding = self._finishing = 0
+        self._taking = threading.Lock()
+        """Held for no longer than it takes to add an entry to the object, or to take that away."""
+        self._finishing = 0
         self._pending: deque[tuple[str, bytes, int]] = deque()
         self._sequence = 0
         self._wake = threading.Event()
@@ -65,28 +63,32 @@ class PredictionLog:
     @property
     def waiting(self) -> int:
         """Rows that are not in a written object yet."""
-        collecting = self._object
-        held = collecting.rows if collecting is not None else 0
-        return (
-            self._put
-            - self._taken
-            + held
-            + self._adding
-            + self._finishing
-            + sum(rows for _, _, rows in tuple(self._pending))
-        )
+        return self._collected + self._finishing + sum(rows for _, _, rows in tuple(self._pending))
+
+    @property
+    def _collected(self) -> int:
+        collected = self._object
+        return collected.rows if collected is not None else 0
 
     def put(self, entry: Entry) -> None:
         """Take an entry; of requests for which there is no room any more the rows are dropped."""
-        room = self._limits.queue - (self._put - self._taken)
+        room = self._limits.rows + self._limits.queue - self._collected
         if len(entry.scores) > room:
             whole, entry = entry, entry.first(room)
             self._metrics.log_dropped.inc(len(whole.scores) - len(entry.scores))
-        if entry.scores:
-            self._put += len(entry.scores)
-            self._queue.append(entry)
-        if self._put - self._taken > self._limits.queue // 2 and not self._wake.is_set():
+        if entry.ids:
+            with self._taking:
+                self._add(entry)
+        if self._collected >= self._limits.rows:
             self._wake.set()
+
+    def _add(self, entry: Entry) -> None:
+        try:
+            self._object = self._object or Records(self._identity, self._features, self._clock())
+            self._object.add(entry)
+        except Exception:
+            self._lose(self._collected + len(entry.scores))
+            self._object = None
 
     def close(self, seconds: float) -> None:
         """Write everything that waits; what is not written after `seconds` counts as dropped."""
@@ -103,50 +105,32 @@ class PredictionLog:
             self._wake.clear()
             stopped = self._stopping
             try:
-                self._collect()
                 self._finish(now=stopped)
             except Exception:
-                # Memory may have run out: what was being collected is lost, the log goes on.
-                self._give_up()
+                self._lose(self._finishing)
+            self._finishing = 0
             self._write()
 
-    def _collect(self) -> None:
-        """Take the entries that are there now."""
-        left = len(self._queue)
-        while left:
-            target = self._object = self._object or Records(self._identity, self._features, self._clock())
-            some: list[Entry] = []
-            rows = 0
-            while left and len(some) < _ENTRIES and rows < _ROWS:
-                some.append(self._queue.popleft())
-                rows += len(some[-1].scores)
-                left -= 1
-            self._taken += rows
-            self._adding = rows
-            target.add(some)
-            self._adding = 0
-
     def _finish(self, *, now: bool) -> None:
-        """Turn what was collected into an object, if it is old or large enough; what comes in then is for the next."""
-        target = self._object
-        if target is None:
-            return
-        if not (now or target.rows >= self._limits.rows or self._clock() - target.started >= self._limits.seconds):
-            return
-        self._object, self._finishing = None, target.rows
-        content = target.to_parquet(self._collect)
+        """Turn what was collected into a file, if it is old or large enough; what comes in then is for the next one."""
+        at = self._clock()
+        with self._taking:
+            target = self._object
+            if target is None:
+                return
+            if not (now or target.rows >= self._limits.rows or at - target.started >= self._limits.seconds):
+                return
+            self._object, self._finishing = None, target.rows
+        content = target.to_parquet()
         hour = datetime.fromtimestamp(self._clock(), UTC)
         self._sequence += 1
         path = f"predictions/dt={hour:%Y-%m-%d}/hour={hour:%H}/{self._prefix}-{self._sequence:06d}.parquet"
         self._pending.append((path, content, target.rows))
-        self._finishing = 0
 
-    def _give_up(self) -> None:
-        collecting = self._object
-        held = collecting.rows if collecting is not None else 0
+    def _lose(self, rows: int) -> None:
+        """Count what is gone because memory ran out, or the like; the log goes on."""
         self._metrics.log_failures.inc()
-        self._metrics.log_dropped.inc(held + self._adding + self._finishing)
-        self._object, self._adding, self._finishing = None, 0, 0
+        self._metrics.log_dropped.inc(rows)
 
     def _write(self) -> None:
         while self._pending:

@@ -1,21 +1,24 @@
 """Rows of the prediction log, collected as the columns that `churn/contracts/predictions.yaml` names."""
 
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from seldon.serving.answer import Identity
-from seldon.serving.model import Numbers, Texts
-from seldon.serving.parquet import Column, Kind, text, write_parquet
+from seldon.serving.model import Numbers, Scores, Texts
+from seldon.serving.parquet import Column, text, texts, write_parquet
 
 _FEATURES: Final = "features"
 _MICROSECONDS: Final = 1_000_000
-_TOGETHER, _FEW = 32, 8
+_TOGETHER: Final = 32
+_BLOCK: Final = 2**20
+"""Bytes of numbers in one piece; to let a larger one grow takes the event loop milliseconds."""
+_CODES: Final = 4096
+"""Categories whose bytes are remembered; there are few of them."""
 
 
 class Entry(NamedTuple):
@@ -40,7 +43,7 @@ class Entry(NamedTuple):
     at: float
     numbers: Numbers
     texts: Texts
-    scores: Sequence[float]
+    scores: Scores
     contacted: Sequence[bool]
 
     def first(self, rows: int) -> "Entry":
@@ -73,108 +76,111 @@ class Features:
     missing: str
 
 
-@dataclass(slots=True)
 class Records:
     """What becomes one object.
 
-    Entries are taken in as they come and kept as bytes and arrays, which weigh a third of what the requests do; the
-    file is made of them at once. Features are there with the 32 bits that the model saw, null where unknown.
+    Entries are taken in as they come, as the bytes of its columns, which weigh a third of what the requests do; what
+    an entry was made of is free again at once. Features are there with the 32 bits that the model saw, null where
+    unknown.
 
     Attributes:
         started: seconds since 1970.
+        rows: taken in so far.
     """
 
-    identity: Identity
-    features: Features
-    started: float
-    rows: int = 0
-    _texts: defaultdict[str, list[bytes]] = field(default_factory=lambda: defaultdict(list))
-    _arrays: defaultdict[str, list[NDArray[Any]]] = field(default_factory=lambda: defaultdict(list))
-    _numbers: list[NDArray[np.float32]] = field(default_factory=list)
-    _known: defaultdict[str, list[NDArray[np.bool_]]] = field(default_factory=lambda: defaultdict(list))
+    def __init__(self, identity: Identity, features: Features, started: float) -> None:
+        """Begin without any."""
+        self.started, self.rows = started, 0
+        self._identity, self._features = identity, features
+        self._before_row = b"-%b-" % identity.track.encode()
+        self._only_row = self._before_row + b"0"
+        self._texts = {name: bytearray() for name in ("event_id", "request_id", "customer_id")}
+        # A value for each request, for each entry, and for each row.
+        self._counts, self._latencies, self._about_somebody = array("q"), array("d"), bytearray()
+        self._moments, self._sizes = array("q"), array("q")
+        self._scores, self._contacted, self._numbers = bytearray(), bytearray(), [bytearray()]
+        self._categories = [bytearray() for _ in features.texts]
+        self._given = [bytearray() for _ in features.texts]
+        self._encoded = {features.missing: b""}
 
-    def add(self, entries: Sequence[Entry]) -> None:
-        """Take entries in."""
-        counts = [count for entry in entries for count in entry.counts]
-        ids = [name.encode() for entry in entries for name in entry.ids]
-        track = self.identity.track.encode()
-        self._texts["event_id"] += [_event_ids(b"%b-%b-" % (i, track), n) for i, n in zip(ids, counts, strict=True)]
-        self._texts["request_id"] += [text(i) * n for i, n in zip(ids, counts, strict=True)]
-        customers = [customer for entry in entries for customer in entry.customers]
-        whom = [_customers(customer, n) for customer, n in zip(customers, counts, strict=True)]
-        self._texts["customer_id"] += whom
-        self._known["customer_id"].append(np.repeat(np.array([who != b"" for who in whom]), counts))
-        times = np.array([round(entry.at * _MICROSECONDS) for entry in entries])
-        latencies = np.array([latency for entry in entries for latency in entry.latencies])
-        self._arrays["event_time"].append(np.repeat(times, [len(entry.scores) for entry in entries]))
-        self._arrays["latency_ms"].append(np.repeat(latencies, counts))
-        firsts = np.cumsum(counts) - counts
-        self._arrays["row"].append(np.arange(sum(counts)) - np.repeat(firsts, counts))
-        self._arrays["score"].append(np.array([score for entry in entries for score in entry.scores]))
-        self._arrays["contacted"].append(np.array([choice for entry in entries for choice in entry.contacted]))
-        self._numbers.append(np.concatenate([entry.numbers for entry in entries]))
-        codes = np.concatenate([entry.texts for entry in entries])
-        missing = self.features.missing
-        encoded = {code: text(code.encode()) for code in set(codes.ravel().tolist())} | {missing: b""}
-        for name, column in zip(self.features.texts, codes.T, strict=True):
-            self._texts[f"{_FEATURES}.{name}"].append(b"".join([encoded[code] for code in column.tolist()]))
-            self._known[f"{_FEATURES}.{name}"].append(column != missing)
-        self.rows += sum(counts)
+    def add(self, entry: Entry) -> None:
+        """Take an entry in."""
+        ids = [name.encode() for name in entry.ids]
+        if len(entry.scores) == len(ids):
+            self._texts["event_id"] += texts([i + self._only_row for i in ids])
+            self._texts["request_id"] += texts(ids)
+        else:
+            each = [*zip(ids, entry.counts, strict=True)]
+            self._texts["event_id"] += b"".join([_event_ids(i + self._before_row, n) for i, n in each])
+            self._texts["request_id"] += b"".join([text(i) * n for i, n in each])
+        if any(entry.customers):
+            each_customer = zip(entry.customers, entry.counts, strict=True)
+            self._texts["customer_id"] += b"".join([_customers(customer, n) for customer, n in each_customer])
+        self._about_somebody += bytes([customer is not None for customer in entry.customers])
+        self._counts.extend(entry.counts)
+        self._latencies.extend(entry.latencies)
+        self._moments.append(round(entry.at * _MICROSECONDS))
+        self._sizes.append(len(entry.scores))
+        self._scores += entry.scores.tobytes()
+        self._contacted += bytes(entry.contacted)
+        if len(self._numbers[-1]) > _BLOCK:
+            self._numbers.append(bytearray())
+        self._numbers[-1] += entry.numbers.tobytes()
+        for codes, column, known in zip(entry.texts.T.tolist(), self._categories, self._given, strict=True):
+            encoded = [self._encoded[code] if code in self._encoded else self._encode(code) for code in codes]
+            column += b"".join(encoded)
+            known += bytes([code != b"" for code in encoded])
+        self.rows += len(entry.scores)
 
-    def to_parquet(self, meanwhile: Callable[[], None] = lambda: None) -> bytes:
-        """Return the object's content; `meanwhile` is called every few columns, for what else there is to do."""
+    def to_parquet(self) -> bytes:
+        """Return the object's content."""
+        return write_parquet(self._columns(), self.rows)
 
-        def attentive() -> Iterator[Column]:
-            for at, column in enumerate(self._columns()):
-                if at % _FEW == 0:
-                    meanwhile()
-                yield column
-
-        return write_parquet(attentive(), self.rows)
+    def _encode(self, code: str) -> bytes:
+        encoded = text(code.encode())
+        if len(self._encoded) < _CODES:
+            self._encoded[code] = encoded
+        return encoded
 
     def _columns(self) -> Iterator[Column]:
         yield from self._about_requests()
-        for first in range(0, len(self.features.numbers), _TOGETHER):
-            yield from self._about_numbers(first, self.features.numbers[first : first + _TOGETHER])
-        for name in self.features.texts:
-            path = f"{_FEATURES}.{name}"
-            known = np.concatenate(self._known[path])
-            yield Column((_FEATURES, name), "text", b"".join(self._texts[path]), known)
+        width = len(self._features.numbers)
+        for first in range(0, width, _TOGETHER):
+            end = first + _TOGETHER
+            blocks = [np.frombuffer(block, np.float32).reshape(-1, width)[:, first:end] for block in self._numbers]
+            yield from _about_numbers(self._features.numbers[first:end], np.concatenate(blocks))
+        for name, column, given in zip(self._features.texts, self._categories, self._given, strict=True):
+            yield Column((_FEATURES, name), "text", bytes(column), np.frombuffer(given, np.bool_))
 
-    def _about_requests(self) -> list[Column]:
-        identity = self.identity
-        fixed = {
+    def _about_requests(self) -> Iterator[Column]:
+        identity, counts = self._identity, np.frombuffer(self._counts, np.int64)
+        about_somebody = np.repeat(np.frombuffer(self._about_somebody, np.bool_), counts)
+        for name, content in self._texts.items():
+            yield Column((name,), "text", bytes(content), about_somebody if name == "customer_id" else None)
+        same = {
             "deployment": identity.deployment,
             "track": identity.track,
             "model_version": identity.version,
             "bundle_digest": identity.digest,
         }
-        kinds: dict[str, Kind] = {
-            "row": "integer",
-            "event_time": "moment",
-            "score": "double",
-            "contacted": "flag",
-            "latency_ms": "double",
-        }
-        known = np.concatenate(self._known["customer_id"])
-        return [
-            *(Column((name,), "text", b"".join(self._texts[name])) for name in ("event_id", "request_id")),
-            Column(("customer_id",), "text", b"".join(self._texts["customer_id"]), known),
-            *(Column((name,), "text", text(value.encode()) * self.rows) for name, value in fixed.items()),
-            *(Column((name,), kind, np.concatenate(self._arrays[name])) for name, kind in kinds.items()),
-        ]
+        for name, value in same.items():
+            yield Column((name,), "text", text(value.encode()) * self.rows)
+        yield Column(("row",), "integer", np.arange(self.rows) - np.repeat(np.cumsum(counts) - counts, counts))
+        yield Column(("event_time",), "moment", np.repeat(self._moments, self._sizes))
+        yield Column(("score",), "double", np.frombuffer(self._scores))
+        yield Column(("contacted",), "flag", np.frombuffer(self._contacted, np.bool_))
+        yield Column(("latency_ms",), "double", np.repeat(self._latencies, counts))
 
-    def _about_numbers(self, first: int, names: Sequence[str]) -> list[Column]:
-        """Lay some columns out at once: after each larger step of numpy a busy server may keep the thread waiting."""
-        some = np.concatenate([matrix[:, first : first + len(names)] for matrix in self._numbers])
-        values = np.ascontiguousarray(some.T)
-        known = ~np.isnan(values)
-        ends = np.cumsum(np.count_nonzero(known, axis=1))
-        parts = np.split(values[known], ends[:-1])
-        return [
-            Column((_FEATURES, name), "float", part, which)
-            for name, part, which in zip(names, parts, known, strict=True)
-        ]
+
+def _about_numbers(names: Sequence[str], values: Numbers) -> list[Column]:
+    """Lay some columns out at once: after each larger step of NumPy a busy server may keep the thread waiting."""
+    columns = np.ascontiguousarray(values.T)
+    known = ~np.isnan(columns)
+    ends = np.cumsum(np.count_nonzero(known, axis=1))
+    parts = np.split(columns[known], ends[:-1])
+    return [
+        Column((_FEATURES, name), "float", part, which) for name, part, which in zip(names, parts, known, strict=True)
+    ]
 
 
 def _customers(asked: str | Sequence[str] | None, rows: int) -> bytes:

@@ -99,15 +99,16 @@ class Scorer:
         numbers, texts = self._model.matrices(
             sum(counts), [rows.numbers for rows in given], [rows.texts for rows in given]
         )
-        scores: list[float] = self._model.score(numbers, texts).tolist()
+        exact = self._model.score(numbers, texts)
+        scores: list[float] = exact.tolist()
         threshold = self._model.threshold
         contacted = [score >= threshold for score in scores]
         now = time.perf_counter()
-        latencies = [round((now - one.started) * 1e3, 4) for one in asked]
+        latencies = [round((now - one.started) * 1e7) / 1e4 for one in asked]
         if self._log is not None:
             ids = [one.request.id for one in asked]
             customers = [one.rows.customers or one.request.customer for one in asked]
-            self._log.put(Entry(ids, customers, counts, latencies, self._clock(), numbers, texts, scores, contacted))
+            self._log.put(Entry(ids, customers, counts, latencies, self._clock(), numbers, texts, exact, contacted))
         self._tally.rows += len(scores)
         self._tally.contacted += sum(contacted)
         ends = [*accumulate(counts)]

@@ -115,7 +115,7 @@ def _read_data(data: object, puid: str | None, columns: Columns, booleans: Calla
     if (ndarray is None) == (tensor is None):
         raise bad_data("data: give exactly one of ndarray and tensor")
     names = data.get("names")
-    if not isinstance(names, list) or not names:
+    if not isinstance(names, list | tuple) or not names:
         raise bad_columns(["data.names: is required; columns are matched by name, in any order"])
     if ndarray is None:
         rows = columns.read(names, _tensor_rows(tensor), "data.tensor", booleans)
@@ -144,7 +144,7 @@ def write_message(scored: Scored, identity: Identity, puid: str, *, tensor: bool
 
 def answer_message(scored: Scored, identity: Identity, puid: str, *, tensor: bool) -> dict[str, Any]:
     """Return the answer: the probabilities to stay and to churn of each row, and which rows are to be contacted."""
-    pairs = [[1.0 - score, score] for score in scored.scores]
+    pairs = [(1.0 - score, score) for score in scored.scores]
     if tensor:
         values = [value for pair in pairs for value in pair]
         data: dict[str, Any] = {"names": OUTPUTS, "tensor": {"shape": [len(pairs), 2], "values": values}}
@@ -155,13 +155,12 @@ def answer_message(scored: Scored, identity: Identity, puid: str, *, tensor: boo
         {"key": "churn_contacted", "type": "COUNTER", "value": sum(scored.contacted)},
         {"key": "churn_latency_ms", "type": "TIMER", "value": scored.latency_ms},
     ]
-    tags = {**_tags(identity, scored.contacted), **(scored.rows.tags or {})}
+    tags = {**_tags(identity), "contacted": scored.contacted, **(scored.rows.tags or {})}
     return {"data": data, "meta": {"puid": puid, "tags": tags, "metrics": metrics}}
 
 
-def _tags(identity: Identity, contacted: list[bool] | None = None) -> dict[str, Any]:
-    tags: dict[str, Any] = {"version": identity.version, "digest": identity.digest, "track": identity.track}
-    return tags if contacted is None else {**tags, "contacted": contacted}
+def _tags(identity: Identity) -> dict[str, Any]:
+    return {"version": identity.version, "digest": identity.digest, "track": identity.track}
 
 
 def write_fault(fault: Fault, puid: str) -> bytes:

@@ -8,14 +8,15 @@ import signal
 import socket
 import time
 import zlib
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Protocol
 
 import uvicorn
 
 from seldon.serving.sockets import deafen, take_waiting
-from seldon.serving.whole_answers import WholeAnswers
+from seldon.serving.whole_answers import Header, WholeAnswers
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _BACKLOG = 2048
@@ -48,12 +49,14 @@ class Server(uvicorn.Server):
     process ends when all is answered, and who has connected has had a second to ask.
     """
 
-    def __init__(self, app: Application, *, drain_seconds: float, grace_seconds: float) -> None:
-        """Configure uvicorn for one application and nothing else."""
+    def __init__(
+        self, app: Application, *, drain_seconds: float, grace_seconds: float, headers: Sequence[Header] = ()
+    ) -> None:
+        """Configure uvicorn for one application and nothing else; every answer carries the headers."""
         config = uvicorn.Config(
             app,
             loop="uvloop",
-            http=WholeAnswers,
+            http=partial(WholeAnswers, headers=headers),  # type: ignore[arg-type]
             ws="none",
             lifespan="off",
             interface="asgi3",

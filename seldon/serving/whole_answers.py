@@ -1,12 +1,19 @@
-"""Answers that leave in one write: uvicorn takes two, each of which wakes the caller, and that costs 5 µs."""
+"""Answers that leave in one write: uvicorn takes two, each of which wakes the caller, and that costs 5 µs.
+
+The headers that all of them carry are put in ready-made: uvicorn looks at each anew, which costs a microsecond.
+"""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+Header = tuple[bytes, bytes]
+
 _HEAD: Final = b"HTTP/1.1 "
 _CONTINUE: Final = b"HTTP/1.1 100 "
+_END: Final = b"\r\n"
 
 
 class WholeAnswers(HttpToolsProtocol):
@@ -14,9 +21,14 @@ class WholeAnswers(HttpToolsProtocol):
 
     transport: "_Joining"
 
+    def __init__(self, *given: Any, headers: Sequence[Header] = (), **named: Any) -> None:  # noqa: ANN401 - uvicorn's
+        """Take what uvicorn's protocol takes, and the headers of every answer."""
+        super().__init__(*given, **named)
+        self._after_status = _END + b"".join(b"%b: %b" % header + _END for header in headers)
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin with a new connection."""
-        super().connection_made(_Joining(transport))
+        super().connection_made(_Joining(transport, self._after_status))
 
     def on_response_complete(self) -> None:
         """Go on after an answer; one to HEAD has no body that would have taken its head along."""
@@ -25,11 +37,11 @@ class WholeAnswers(HttpToolsProtocol):
 
 
 class _Joining(asyncio.Transport):
-    """Keeps an answer's head, and writes it together with what comes next."""
+    """Keeps an answer's head, with more lines after its first, and writes it together with what comes next."""
 
-    def __init__(self, transport: asyncio.Transport) -> None:
+    def __init__(self, transport: asyncio.Transport, after_status: bytes) -> None:
         super().__init__()
-        self._transport = transport
+        self._transport, self._after_status = transport, after_status
         self._head = b""
 
     def write(self, data: Any) -> None:  # noqa: ANN401 - bytes of any kind
@@ -37,7 +49,7 @@ class _Joining(asyncio.Transport):
             self._transport.write(self._head + data)
             self._head = b""
         elif data.startswith(_HEAD) and not data.startswith(_CONTINUE):
-            self._head = data
+            self._head = data.replace(_END, self._after_status, 1)
         else:
             self._transport.write(data)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
+import numpy as np
 import pytest
 
 from benchmarks import frames
@@ -40,8 +41,8 @@ def entry_of(
     """Return what the log is given of requests that were scored together, contacted from 0.5 on."""
     sizes = [one.size for one in rows]
     given = model.matrices(sum(sizes), [one.numbers for one in rows], [one.texts for one in rows])
-    known = [0.5] * sum(sizes) if scores is None else scores
-    return Entry(ids, customers, sizes, [0.5] * len(rows), at, *given, known, [score >= 0.5 for score in known])
+    known = np.array([0.5] * sum(sizes) if scores is None else scores)
+    return Entry(ids, customers, sizes, [0.5] * len(rows), at, *given, known, (known >= 0.5).tolist())
 
 
 @dataclass(frozen=True)

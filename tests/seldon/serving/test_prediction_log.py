@@ -1,6 +1,8 @@
 import json
+import sys
 import threading
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 from churn.bundle.bundle import Bundle
 from churn.clock import ProjectClock
 from churn.settings import LandingSettings
+from seldon.serving import prediction_log
 from seldon.serving.columns import Columns
 from seldon.serving.landing import Folder
 from seldon.serving.limits import LogLimits
@@ -37,6 +40,9 @@ class Blocked:
             self.failures -= 1
             raise OSError(28, "No space left on device")
         self.objects[path] = content
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self.objects.values())
 
 
 @pytest.fixture
@@ -144,9 +150,9 @@ def test_what_is_no_token_goes_to_quarantine(tmp_path: Path) -> None:
     assert world.rows("predictions").height == 2
 
 
-def test_a_full_queue_drops_and_counts(entry: Entry, features: Features) -> None:
+def test_a_place_that_hangs_lets_few_rows_wait_and_others_are_counted(entry: Entry, features: Features) -> None:
     place, metrics = Blocked(), Metrics(IDENTITY)
-    log = PredictionLog(place, IDENTITY, features, metrics, LogLimits(seconds=0, queue=10), "p")
+    log = PredictionLog(place, IDENTITY, features, metrics, LogLimits(seconds=0, rows=4, queue=6), "p")
     log.put(entry)
     time.sleep(0.6)  # the thread now waits for the place
 
@@ -166,7 +172,7 @@ def test_of_requests_that_come_together_the_first_find_room(model: Model, featur
     together = entry_of(model, ["a", "b", "c", "d"], [None] * 4, [rows] * 4, scores=[row / 10 for row in range(8)])
     place, metrics = Blocked(), Metrics(IDENTITY)
     place.free.set()
-    log = PredictionLog(place, IDENTITY, features, metrics, LogLimits(queue=5), "p")
+    log = PredictionLog(place, IDENTITY, features, metrics, LogLimits(rows=1, queue=4), "p")
 
     # When they come at once
     log.put(together)
@@ -174,9 +180,69 @@ def test_of_requests_that_come_together_the_first_find_room(model: Model, featur
 
     # Then two of them are logged as they were answered, and the rows of the others counted as dropped
     assert (counted(metrics, "written"), counted(metrics, "dropped")) == (4, 4)
-    logged = pl.read_parquet(next(iter(place.objects.values())))
+    logged = pl.read_parquet(next(iter(place)))
     assert logged["request_id"].to_list() == ["a", "a", "b", "b"]
     assert logged["score"].to_list() == [0.0, 0.1, 0.2, 0.3]
+
+
+def test_what_comes_while_a_file_is_made_waits_for_nothing_and_is_in_the_next(
+    entry: Entry, features: Features, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a file that is being made, for as long as we like
+    whole, begun, free = Records.to_parquet, threading.Event(), threading.Event()
+
+    def slow(self: Records) -> bytes:
+        begun.set()
+        assert free.wait(20)
+        return whole(self)
+
+    monkeypatch.setattr(Records, "to_parquet", slow)
+    place, metrics = Blocked(), Metrics(IDENTITY)
+    place.free.set()
+    log = PredictionLog(place, IDENTITY, features, metrics, LogLimits(seconds=0), "p")
+    log.put(entry._replace(ids=["first"]))
+    assert begun.wait(20)
+
+    # When more comes
+    for name in ("second", "third"):
+        log.put(entry._replace(ids=[name]))
+    waiting = log.waiting
+    free.set()
+    log.close(10)
+
+    # Then nobody had to wait for the file, and everything is there once
+    assert waiting == 6
+    files = [pl.read_parquet(content)["request_id"].unique(maintain_order=True).to_list() for content in place]
+    assert files == [["first"], ["second", "third"]]
+    assert counted(metrics, "dropped") == 0
+
+
+def test_nothing_is_lost_where_files_begin_while_rows_come(
+    model: Model, features: Features, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a thread that makes a file whenever it can, and an interpreter that changes threads all the time
+    monkeypatch.setattr(prediction_log, "_PAUSE", 0.0)
+    rows = Columns(model, 100).read(NAMES, [ROW], "rows", lambda: False)
+    place, metrics = Blocked(), Metrics(IDENTITY)
+    place.free.set()
+    log = PredictionLog(place, IDENTITY, features, metrics, LogLimits(seconds=0), "p")
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+
+    # When many requests come
+    try:
+        names = [f"r-{i}" for i in range(3_000)]
+        for name in names:
+            log.put(entry_of(model, [name], [TOKEN], [rows]))
+    finally:
+        sys.setswitchinterval(usual)
+    log.close(10)
+
+    # Then each is in some file, once, and there were several
+    logged = [name for content in place for name in pl.read_parquet(content)["event_id"]]
+    assert logged == [f"{name}-canary-0" for name in names]
+    assert counted(metrics, "dropped") == 0
+    assert len(place.objects) > 3
 
 
 @pytest.mark.parametrize("part", ["add", "to_parquet"])
@@ -203,6 +269,24 @@ def test_what_cannot_be_collected_is_counted_and_the_log_goes_on(
     log.close(10)
 
     assert (counted(metrics, "dropped"), counted(metrics, "written"), log.waiting) == (2, 2, 0)
+
+
+def test_an_object_that_is_large_enough_is_written_at_once(
+    entry: Entry, features: Features, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prediction_log, "_PAUSE", 60)
+    place, metrics = Blocked(), Metrics(IDENTITY)
+    place.free.set()
+    log = PredictionLog(place, IDENTITY, features, metrics, LogLimits(seconds=60, rows=4), "p")
+
+    log.put(entry)
+    time.sleep(0.2)
+    assert not place.objects
+    log.put(entry)
+
+    until(lambda: bool(place.objects))
+    assert [pl.read_parquet(content).height for content in place] == [4]
+    log.close(10)
 
 
 def test_a_place_that_fails_is_tried_again(entry: Entry, features: Features) -> None:
@@ -299,7 +383,7 @@ def test_lines_of_an_older_server_are_ingested_beside_its_files(
     tmp_path: Path, entry: Entry, features: Features
 ) -> None:
     records = Records(IDENTITY, features, 0.0)
-    records.add([entry._replace(at=datetime(2026, 3, 1, 10, tzinfo=UTC).timestamp())])
+    records.add(entry._replace(at=datetime(2026, 3, 1, 10, tzinfo=UTC).timestamp()))
     older = {
         "event_id": "r-0-stable-0",
         "request_id": "r-0",

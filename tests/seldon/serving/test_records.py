@@ -6,6 +6,7 @@ import polars as pl
 import pyarrow.parquet as pq  # type: ignore[import-untyped, unused-ignore]
 import pytest
 
+from seldon.serving import records as records_module
 from seldon.serving.columns import Columns
 from seldon.serving.model import Model
 from seldon.serving.records import Features, Records
@@ -22,7 +23,7 @@ def test_features_have_the_digits_that_the_model_saw(model: Model, features: Fea
     )
     records = Records(IDENTITY, features, 0.0)
 
-    records.add([entry_of(model, ["r"], [None], [rows], scores=[0.5, 1e-12])])
+    records.add(entry_of(model, ["r"], [None], [rows], scores=[0.5, 1e-12]))
 
     logged = pl.from_arrow(pq.read_table(io.BytesIO(records.to_parquet())))
     assert isinstance(logged, pl.DataFrame)
@@ -43,7 +44,8 @@ def test_every_row_of_a_request_has_a_key_of_its_own(
     names = [["r", "s"]] if together else [["r"], ["s"]]
     records = Records(IDENTITY, features, 0.0)
 
-    records.add([entry_of(model, ids, [TOKEN] * len(ids), [read] * len(ids)) for ids in names])
+    for ids in names:
+        records.add(entry_of(model, ids, [TOKEN] * len(ids), [read] * len(ids)))
 
     frame = pl.read_parquet(records.to_parquet())
     assert frame["event_id"].to_list() == [f"{name}-canary-{row}" for name in ("r", "s") for row in range(rows)]
@@ -58,7 +60,8 @@ def test_requests_that_were_scored_together_keep_what_is_their_own(model: Model,
     entry = entry_of(model, ["r", "s"], [TOKEN, None], [one, two], scores=[0.9, 0.1, 0.6], at=2.5)
     records = Records(IDENTITY, features, 0.0)
 
-    records.add([entry._replace(latencies=[1.25, 2.5]), entry_of(model, ["t"], ["cus_t"], [one], at=7.0)])
+    records.add(entry._replace(latencies=[1.25, 2.5]))
+    records.add(entry_of(model, ["t"], ["cus_t"], [one], at=7.0))
 
     logged = pl.read_parquet(records.to_parquet()).unnest("features")
     assert logged["request_id"].to_list() == ["r", "s", "s", "t"]
@@ -72,11 +75,28 @@ def test_requests_that_were_scored_together_keep_what_is_their_own(model: Model,
     assert logged["plan"].to_list() == [ROW[2], "a", None, ROW[2]]
 
 
+def test_many_numbers_and_categories_are_kept_though_not_in_one_piece(
+    model: Model, features: Features, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(records_module, "_BLOCK", 100)
+    monkeypatch.setattr(records_module, "_CODES", 4)
+    columns, records = Columns(model, 100), Records(IDENTITY, features, 0.0)
+    given = [[float(number), number * 0.5, None if number % 5 == 0 else f"p{number}", None] for number in range(60)]
+
+    for row in (*given, *given):
+        records.add(entry_of(model, ["r"], [None], [columns.read(NAMES, [row], "rows", lambda: False)]))
+
+    logged = pl.read_parquet(records.to_parquet()).unnest("features")
+    assert [list(row) for row in logged.select(NAMES).iter_rows()] == given * 2
+    assert len(records._encoded) == 4
+    assert max(map(len, records._numbers)) < 100 + 4 * len(features.numbers) + 1
+
+
 def test_rows_of_customers_are_about_them_and_others_about_the_header(model: Model, features: Features) -> None:
     read = Columns(model, 100).read(NAMES, [ROW, ROW], "rows", lambda: False)
     records = Records(IDENTITY, features, 0.0)
 
-    records.add([entry_of(model, ["r", "s", "t"], [["cus_a", "cus_b"], TOKEN, None], [read] * 3)])
+    records.add(entry_of(model, ["r", "s", "t"], [["cus_a", "cus_b"], TOKEN, None], [read] * 3))
 
     customers = pl.read_parquet(records.to_parquet())["customer_id"].to_list()
     assert customers == ["cus_a", "cus_b", TOKEN, TOKEN, None, None]

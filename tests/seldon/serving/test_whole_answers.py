@@ -1,13 +1,14 @@
 import asyncio
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
-from seldon.serving.whole_answers import WholeAnswers
+from seldon.serving.whole_answers import Header, WholeAnswers
 
-BODY = b"HTTP/1.1 is what this page is about"
+BODY = b"HTTP/1.1 is what this page is about\r\n and that"
 
 
 class Caller(asyncio.Transport):
@@ -46,11 +47,11 @@ class Heard(NamedTuple):
     gone: bool
 
 
-def ask(*requests: bytes) -> Heard:
+def ask(*requests: bytes, headers: Sequence[Header] = ()) -> Heard:
     async def go() -> Heard:
         caller = Caller()
         config = uvicorn.Config(page, http=WholeAnswers, lifespan="off", log_config=None)
-        protocol = WholeAnswers(config=config, server_state=ServerState(), app_state={})
+        protocol = WholeAnswers(config=config, server_state=ServerState(), app_state={}, headers=headers)
         protocol.connection_made(caller)
         for request in requests:
             protocol.data_received(request)
@@ -67,6 +68,14 @@ def test_head_and_body_leave_together() -> None:
     assert first == second
     assert first.startswith(b"HTTP/1.1 200 OK\r\n")
     assert first.endswith(b"\r\n\r\n" + BODY)
+
+
+@pytest.mark.parametrize("request_", [b"GET / HTTP/1.1\r\n\r\n", b"HEAD / HTTP/1.1\r\n\r\n", b"no HTTP at all\r\n\r\n"])
+def test_every_answer_carries_the_headers_and_is_the_same_otherwise(request_: bytes) -> None:
+    without, [carried] = ask(request_).writes, ask(request_, headers=[(b"x-a", b"1"), (b"x-b", b"2")]).writes
+
+    assert [carried.replace(b"\r\nx-a: 1\r\nx-b: 2\r\n", b"\r\n")] == without
+    assert carried.index(b"x-a: 1") < carried.index(b"\r\n\r\n")
 
 
 def test_an_answer_without_body_leaves_too() -> None:
