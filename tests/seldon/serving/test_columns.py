@@ -36,6 +36,16 @@ def test_what_is_no_finite_number_is_refused_where_nothing_is_unknown(model: Mod
         )
 
 
+@pytest.mark.parametrize("rows", [1, MANY])
+@pytest.mark.parametrize("kind", [dict.fromkeys, tuple, "".join, set])
+def test_a_row_is_a_list_though_something_else_has_as_many_values(model: Model, rows: int, kind: Any) -> None:
+    names = [*model.numbers, *model.texts]
+    row: list[Any] = [1.0] * len(model.numbers) + ["gold"] * len(model.texts)
+
+    with pytest.raises(Fault, match=rf"rows\[{rows - 1}\]: must be a list of values"):
+        Columns(model, 100).read(names, [row] * (rows - 1) + [kind(map(chr, range(len(names))))], "rows", lambda: False)
+
+
 def test_rows_become_the_models_matrices_however_many_there_are(model: Model) -> None:
     columns, names = Columns(model, 1_000), ["plan", "amount_90d", "tenure_days", "recency_days"]
     rows: list[list[Any]] = [["gold", 1.5 if row % 3 else None, row, row + 0.25] for row in range(3 * MANY)]

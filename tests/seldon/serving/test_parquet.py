@@ -7,7 +7,7 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped, unused-ignore]
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seldon.serving.parquet import Column, Kind, text, write_parquet
+from seldon.serving.parquet import Column, Kind, text, texts, write_parquet
 
 _SCHEMA = pl.Schema(
     {
@@ -77,3 +77,8 @@ def test_duckdb_reads_many_rows_too(tmp_path: Any) -> None:
     found = duckdb.sql(f"select sum(n), count(code), max(n::text = code) from '{tmp_path}/x.parquet'").fetchall()
 
     assert found == [(199_990_000, 10_000, True)]
+
+
+@given(st.lists(st.one_of(st.binary(max_size=9), st.integers(250, 260).map(bytes))))
+def test_texts_are_laid_out_as_each_would_be(values: list[bytes]) -> None:
+    assert texts(values) == b"".join(map(text, values))
