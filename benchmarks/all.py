@@ -25,6 +25,7 @@ MODULES: Mapping[str, Sequence[str]] = MappingProxyType(
         "customers": (),
         "monitoring": ("--evidently",),
         "rollout": (),
+        "faults": (),
         "drift": (),
     }
 )

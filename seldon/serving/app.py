@@ -1,4 +1,4 @@
-"""The ASGI application: which path means what, what is refused, and what every answer carries."""
+"""The ASGI application: which path means what, and what is refused."""
 
 import asyncio
 import random

@@ -114,7 +114,9 @@ def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
     parser.add_argument("--log-to", default=parameters.get("log_to"), help="landing zone, a folder or URL; else no log")
     parser.add_argument("--log-seconds", default=LogLimits.seconds, type=_seconds, help="age of a finished log file")
     parser.add_argument("--log-rows", default=LogLimits.rows, type=_count, help="rows of a log file")
-    parser.add_argument("--log-queue", default=LogLimits.queue, type=_count, help="rows that may wait beyond those")
+    parser.add_argument(
+        "--log-queue", default=LogLimits.queue, type=_count, help="rows that may wait beyond --log-rows"
+    )
     parser.add_argument("--customers", default=parameters.get("customers"), help="folder or URL of customer snapshots")
     parser.add_argument(
         "--customers-max-age", type=_hours, help="hours that a snapshot's cutoff may lie back; else any"

@@ -1,9 +1,9 @@
 """The prediction log: what was asked and answered, as landing objects that the normal ingestion takes in.
 
 The event loop adds a request's rows to the columns of the next object; a thread that did it would contend with it for
-the interpreter, which cost several times the work. The thread makes a file of them every few seconds and writes it;
-while the place cannot be written to, files wait in memory. What fits neither in the columns nor in that memory is
-dropped and counted: no request waits for the log, or fails because of it.
+the interpreter, and answers would come later. The thread makes a file of them every few seconds and writes it; while
+the place cannot be written to, files wait in memory. What fits neither in the columns nor in that memory is dropped and
+counted: no request waits for the place, or fails because of it.
 """
 
 import threading
@@ -87,8 +87,8 @@ class PredictionLog:
             self._object = self._object or Records(self._identity, self._features, self._clock())
             self._object.add(entry)
         except Exception:
-            self._lose(self._collected + len(entry.scores))
-            self._object = None
+            lost, self._object = self._collected + len(entry.scores), None  # no torn object may become a file
+            self._lose(lost)
 
     def close(self, seconds: float) -> None:
         """Write everything that waits; what is not written after `seconds` counts as dropped."""

@@ -16,7 +16,7 @@ _FEATURES: Final = "features"
 _MICROSECONDS: Final = 1_000_000
 _TOGETHER: Final = 32
 _BLOCK: Final = 2**20
-"""Bytes of numbers in one piece; to let a larger one grow takes the event loop milliseconds."""
+"""Bytes of a column in one piece, or a little more; to let a larger one grow takes the event loop milliseconds."""
 _CODES: Final = 4096
 """Categories whose bytes are remembered; there are few of them."""
 
@@ -76,6 +76,18 @@ class Features:
     missing: str
 
 
+class _Pieces(list[bytearray]):
+    """A column that grows."""
+
+    def __init__(self) -> None:
+        super().__init__([bytearray()])
+
+    def add(self, content: bytes) -> None:
+        if len(self[-1]) > _BLOCK:
+            self.append(bytearray())
+        self[-1] += content
+
+
 class Records:
     """What becomes one object.
 
@@ -94,12 +106,12 @@ class Records:
         self._identity, self._features = identity, features
         self._before_row = b"-%b-" % identity.track.encode()
         self._only_row = self._before_row + b"0"
-        self._texts = {name: bytearray() for name in ("event_id", "request_id", "customer_id")}
+        self._texts = {name: _Pieces() for name in ("event_id", "request_id", "customer_id")}
         # A value for each request, for each entry, and for each row.
         self._counts, self._latencies, self._about_somebody = array("q"), array("d"), bytearray()
         self._moments, self._sizes = array("q"), array("q")
-        self._scores, self._contacted, self._numbers = bytearray(), bytearray(), [bytearray()]
-        self._categories = [bytearray() for _ in features.texts]
+        self._scores, self._contacted, self._numbers = bytearray(), bytearray(), _Pieces()
+        self._categories = [_Pieces() for _ in features.texts]
         self._given = [bytearray() for _ in features.texts]
         self._encoded = {features.missing: b""}
 
@@ -107,28 +119,27 @@ class Records:
         """Take an entry in."""
         ids = [name.encode() for name in entry.ids]
         if len(entry.scores) == len(ids):
-            self._texts["event_id"] += texts([i + self._only_row for i in ids])
-            self._texts["request_id"] += texts(ids)
+            self._texts["event_id"].add(texts([i + self._only_row for i in ids]))
+            self._texts["request_id"].add(texts(ids))
         else:
             each = [*zip(ids, entry.counts, strict=True)]
-            self._texts["event_id"] += b"".join([_event_ids(i + self._before_row, n) for i, n in each])
-            self._texts["request_id"] += b"".join([text(i) * n for i, n in each])
-        if any(entry.customers):
+            self._texts["event_id"].add(b"".join([_event_ids(i + self._before_row, n) for i, n in each]))
+            self._texts["request_id"].add(b"".join([text(i) * n for i, n in each]))
+        about_somebody = bytes([customer is not None for customer in entry.customers])
+        if any(about_somebody):
             each_customer = zip(entry.customers, entry.counts, strict=True)
-            self._texts["customer_id"] += b"".join([_customers(customer, n) for customer, n in each_customer])
-        self._about_somebody += bytes([customer is not None for customer in entry.customers])
+            self._texts["customer_id"].add(b"".join([_customers(customer, n) for customer, n in each_customer]))
+        self._about_somebody += about_somebody
         self._counts.extend(entry.counts)
         self._latencies.extend(entry.latencies)
         self._moments.append(round(entry.at * _MICROSECONDS))
         self._sizes.append(len(entry.scores))
         self._scores += entry.scores.tobytes()
         self._contacted += bytes(entry.contacted)
-        if len(self._numbers[-1]) > _BLOCK:
-            self._numbers.append(bytearray())
-        self._numbers[-1] += entry.numbers.tobytes()
+        self._numbers.add(entry.numbers.tobytes())
         for codes, column, known in zip(entry.texts.T.tolist(), self._categories, self._given, strict=True):
             encoded = [self._encoded[code] if code in self._encoded else self._encode(code) for code in codes]
-            column += b"".join(encoded)
+            column.add(b"".join(encoded))
             known += bytes([code != b"" for code in encoded])
         self.rows += len(entry.scores)
 
@@ -150,13 +161,13 @@ class Records:
             blocks = [np.frombuffer(block, np.float32).reshape(-1, width)[:, first:end] for block in self._numbers]
             yield from _about_numbers(self._features.numbers[first:end], np.concatenate(blocks))
         for name, column, given in zip(self._features.texts, self._categories, self._given, strict=True):
-            yield Column((_FEATURES, name), "text", bytes(column), np.frombuffer(given, np.bool_))
+            yield Column((_FEATURES, name), "text", b"".join(column), np.frombuffer(given, np.bool_))
 
     def _about_requests(self) -> Iterator[Column]:
         identity, counts = self._identity, np.frombuffer(self._counts, np.int64)
         about_somebody = np.repeat(np.frombuffer(self._about_somebody, np.bool_), counts)
         for name, content in self._texts.items():
-            yield Column((name,), "text", bytes(content), about_somebody if name == "customer_id" else None)
+            yield Column((name,), "text", b"".join(content), about_somebody if name == "customer_id" else None)
         same = {
             "deployment": identity.deployment,
             "track": identity.track,

@@ -289,6 +289,26 @@ def test_an_object_that_is_large_enough_is_written_at_once(
     log.close(10)
 
 
+def test_an_entry_that_fails_halfway_takes_what_was_collected_along_and_no_more(
+    entry: Entry, features: Features
+) -> None:
+    # Given rows that were collected, and an entry that fails when some of its columns were added
+    place, metrics = Blocked(), Metrics(IDENTITY)
+    place.free.set()
+    log = PredictionLog(place, IDENTITY, features, metrics, LogLimits(), "p")
+    log.put(entry._replace(ids=["before"]))
+
+    # When it comes, and more after it
+    log.put(entry._replace(contacted=["neither"]))  # type: ignore[list-item]
+    log.put(entry._replace(ids=["after"]))
+    log.close(10)
+
+    # Then all rows are accounted for, and the file can be read
+    assert (counted(metrics, "dropped"), counted(metrics, "written"), log.waiting) == (4, 2, 0)
+    [content] = place
+    assert pl.read_parquet(content)["request_id"].to_list() == ["after"] * 2
+
+
 def test_a_place_that_fails_is_tried_again(entry: Entry, features: Features) -> None:
     place, metrics = Blocked(failures=2), Metrics(IDENTITY)
     place.free.set()

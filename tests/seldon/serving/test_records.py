@@ -84,11 +84,13 @@ def test_many_numbers_and_categories_are_kept_though_not_in_one_piece(
     given = [[float(number), number * 0.5, None if number % 5 == 0 else f"p{number}", None] for number in range(60)]
 
     for row in (*given, *given):
-        records.add(entry_of(model, ["r"], [None], [columns.read(NAMES, [row], "rows", lambda: False)]))
+        records.add(entry_of(model, ["r" * 40], [TOKEN], [columns.read(NAMES, [row], "rows", lambda: False)]))
 
     logged = pl.read_parquet(records.to_parquet()).unnest("features")
     assert [list(row) for row in logged.select(NAMES).iter_rows()] == given * 2
     assert len(records._encoded) == 4
+    assert all(len(column) > 1 for column in (records._numbers, *records._texts.values()))
+    assert max(map(len, records._categories)) > 1
     assert max(map(len, records._numbers)) < 100 + 4 * len(features.numbers) + 1
 
 
