@@ -228,7 +228,10 @@ def test_a_proven_loss_brings_the_version_before_back(watch: Watch) -> None:
 def test_an_alarm_is_examined_by_evidently_once_a_window_and_kept_in_mlflow(watch: Watch) -> None:
     examined = {**SETTINGS, "examination": {"hours": None, "on_alarm": True}}
     configure(watch.world.root, monitoring=examined, deployment={"name": "watched"})
-    drifted = reference(watch).with_columns(recency_days=pl.lit(160.0), tenure_days=pl.lit(200.0))
+    importance = {one.feature: one.auc_loss for one in watch.bundle.manifest.importance}
+    numeric = [feature.name for feature in watch.bundle.manifest.catalogue if feature.kind == "numeric"]
+    leading = max(numeric, key=importance.__getitem__)
+    drifted = reference(watch).with_columns(pl.col(leading).max() * 3 + 100)
     end = two_windows(watch, drifted, datetime(2026, 1, 5, tzinfo=UTC))
 
     first = watch.monitor(end).verdict
@@ -237,7 +240,7 @@ def test_an_alarm_is_examined_by_evidently_once_a_window_and_kept_in_mlflow(watc
 
     assert first.examination.at == end
     assert first.examination.customers == 400
-    assert "Value Drift for column recency_days" in {test.name for test in first.examination.shown}
+    assert f"Value Drift for column {leading}" in {test.name for test in first.examination.shown}
     assert again.examination == first.examination
     assert len(page) > 100_000
     assert "plotly" in page.lower()
