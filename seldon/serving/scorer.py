@@ -104,7 +104,7 @@ class Scorer:
         threshold = self._model.threshold
         contacted = [score >= threshold for score in scores]
         now = time.perf_counter()
-        latencies = [round((now - one.started) * 1e7) / 1e4 for one in asked]
+        latencies = [round((now - one.started) * 1e7) / 1e4 for one in asked]  # four digits of a millisecond
         if self._log is not None:
             ids = [one.request.id for one in asked]
             customers = [one.rows.customers or one.request.customer for one in asked]

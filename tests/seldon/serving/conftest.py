@@ -22,9 +22,10 @@ from churn.training.judge import judge
 from churn.training.settings import TrainingSettings
 from churn.training.train import train_candidates
 from seldon.serving.answer import Identity
-from seldon.serving.columns import Rows
+from seldon.serving.columns import Columns, Rows
 from seldon.serving.model import Model, open_model
 from seldon.serving.records import Entry, Features
+from tests.seldon.serving.cases import NAMES, ROW
 
 IDENTITY = Identity(deployment="churn", namespace="churn", name="churn", version="7", digest="ab" * 32, track="canary")
 TOKEN = "cus_0123456789abcdef0123456789abcdef"
@@ -177,3 +178,9 @@ def model(bundle: Bundle) -> Model:
 @pytest.fixture
 def features(model: Model) -> Features:
     return Features(model.numbers, model.texts, model.missing)
+
+
+@pytest.fixture
+def entry(model: Model) -> Entry:
+    rows = Columns(model, 100).read(NAMES, [ROW, ROW], "rows", lambda: False)
+    return entry_of(model, ["r-1"], [TOKEN], [rows], scores=[0.25, 0.75], at=1_790_000_000.25)
