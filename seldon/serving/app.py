@@ -81,9 +81,9 @@ class App:
         """
         self._model, self._identity, self._limits, self._metrics = model, identity, limits, metrics
         self._clock = clock
-        self._messages = Messages()
         self._scorer = Scorer(model, metrics.tally, log, clock)
         self._columns = Columns(model, limits.rows)
+        self._messages = Messages(self._columns)
         self._customers: Customers | None = None
         self._draining = False
         self._headers: list[Header] = []
@@ -109,17 +109,16 @@ class App:
             self._draining = True
             self._headers = [(b"connection", b"close")]
 
-    async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> Coroutine[Any, Any, None]:
         """Answer one request."""
         started = time.perf_counter()
         request, fault = read_headers(scope["headers"], scope["query_string"])
         route = self._routes.get(scope["path"])
         if isinstance(route, _Action) and scope["method"] in route.methods:
-            await self._act(route, request, fault, started, receive, send)
-        elif isinstance(route, _Page) and scope["method"] in _GET:
-            await self._send(send, request, route.status(), route.content_type, route.text())
-        else:
-            await self._refuse(send, request, scope["path"], route)
+            return self._act(route, request, fault, started, receive, send)
+        if isinstance(route, _Page) and scope["method"] in _GET:
+            return self._send(send, request, route.status(), route.content_type, route.text())
+        return self._refuse(send, request, scope["path"], route)
 
     async def _act(
         self, action: _Action, request: Request, fault: str | None, started: float, receive: Receive, send: Send
@@ -183,11 +182,16 @@ class App:
 
     async def _predict(self, request: Request, started: float) -> bytes:
         text = seldon.json_text(request)
-        lookup = self._customers.rows if self._customers is not None else None
-        booleans = partial(may_hold_booleans, text)
-        asked = seldon.read_message(seldon.parsed(text, self._messages.loads), self._columns, booleans, lookup)
+        asked = self._messages.read(text) or self._read_in_full(text)
         scored = await self._scorer.score(asked.rows, request, started)
         return seldon.write_message(scored, self._identity, asked.puid or request.id, tensor=asked.tensor)
+
+    def _read_in_full(self, text: bytes) -> seldon.Message:
+        lookup = self._customers.rows if self._customers is not None else None
+        booleans = partial(may_hold_booleans, text)
+        message = seldon.read_message(seldon.parsed(text), self._columns, booleans, lookup)
+        self._messages.remember(text)
+        return message
 
     async def _infer(self, request: Request, started: float) -> bytes:
         booleans = partial(may_hold_booleans, request.body)

@@ -28,6 +28,13 @@ MANY: Final = 24
 """Rows from which on they are taken by columns, and scored without others beside them."""
 _CODES: Final = 4096
 """Categories that are known to be well formed; there are few of them too."""
+_TYPES: Final[Mapping[tuple[str, bool], Any]] = {
+    ("numeric", True): float,
+    ("numeric", False): float | None,
+    ("categorical", True): str,
+    ("categorical", False): str | None,
+}
+"""Of a value in JSON, by the kind of its feature and whether that is required."""
 
 Row = Sequence[Any]
 
@@ -83,14 +90,14 @@ class Columns:
         self._required = tuple(entry.name for entry in model.inputs if entry.required)
         self._pack = struct.Struct(f"<{len(model.numbers)}f").pack
         self._plans: dict[tuple[Any, ...], Plan] = {}
-        self._last: tuple[tuple[Any, ...], Plan] | None = None
+        self._last: Plan | None = None
         self._fine: set[str] = set()
 
     def read(self, names: Sequence[Any], rows: Sequence[Row], where: str, booleans: Callable[[], bool]) -> Rows:
         """Read rows of values in the order of `names`.
 
         Args:
-            names: the columns; a tuple that came before is known again by what it is.
+            names: the columns.
             rows: lists of as many values each: numbers, texts, and None for unknown.
             where: the field that holds the rows, for messages.
             booleans: says whether some value may be true or false, which C takes for a number; asked for many rows
@@ -101,7 +108,7 @@ class Columns:
         """
         size = len(rows)
         self.check_count(size, where)
-        plan = self._plan(names)
+        plan = self.plan(names)
         width = len(plan.names)
         try:
             for row in rows:
@@ -114,6 +121,35 @@ class Columns:
             return Rows(size, numbers, self._texts(plan, whole))
         except (_Unfit, TypeError, struct.error, OverflowError):
             raise bad_columns(self._faults(plan, rows, where)) from None
+
+    def plan(self, names: Sequence[Any]) -> Plan:
+        """Return where columns of these names go.
+
+        Raises:
+            Fault: some are no features of this model, or there twice, or one is lacking.
+        """
+        key = tuple(names)
+        if self._last is None or self._last.names != key:  # to compare them is cheaper than to hash them
+            self._last = self._plan_of(key)
+        return self._last
+
+    def row_type(self, plan: Plan) -> Any:  # noqa: ANN401 - a form of `tuple`, which is no class
+        """Return the type of a row in the order of these columns."""
+        return tuple[tuple(_TYPES[self._kinds[name].kind, self._kinds[name].required] for name in plan.names)]  # type: ignore[misc]
+
+    def read_typed(self, plan: Plan, rows: Sequence[tuple[Any, ...]], where: str) -> Rows | None:
+        """Read rows that are of their `row_type`, from JSON, which knows no infinite numbers; none if some do not fit.
+
+        Raises:
+            Fault: there are none, or too many.
+        """
+        self.check_count(len(rows), where)
+        whole = [(*row, None) for row in rows] if plan.lacking else rows
+        try:
+            packed = [self._pack(*[NAN if value is None else value for value in plan.pick(row)]) for row in whole]
+            return Rows(len(rows), b"".join(packed), self._texts(plan, whole))
+        except (_Unfit, OverflowError):
+            return None
 
     def read_objects(self, rows: Sequence[Any], where: str, booleans: Callable[[], bool]) -> Rows:
         """Read rows that are objects of their own columns; one row may lack what another has.
@@ -128,7 +164,7 @@ class Columns:
         names = tuple(rows[0])
         if any(tuple(row) != names for row in rows):
             names = tuple(dict.fromkeys(chain.from_iterable(rows)))
-            self._plan(names)
+            self.plan(names)
             self._check_each(rows, where)
             return self.read(names, [[row.get(name) for name in names] for row in rows], where, booleans)
         return self.read(names, [list(row.values()) for row in rows], where, booleans)
@@ -152,16 +188,6 @@ class Columns:
                 for name in self._required
                 if name not in row
             )
-
-    def _plan(self, names: Sequence[Any]) -> Plan:
-        last = self._last
-        if last is not None and last[0] is names:
-            return last[1]
-        key = tuple(names)
-        # To compare them is cheaper than to hash them.
-        plan = last[1] if last is not None and last[0] == key else self._plan_of(key)
-        self._last = key, plan
-        return plan
 
     def _plan_of(self, key: tuple[Any, ...]) -> Plan:
         try:

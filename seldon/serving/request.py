@@ -52,7 +52,7 @@ def read_headers(headers: Iterable[tuple[bytes, bytes]], query: bytes) -> tuple[
                 request.json_bytes = int(value)
             else:
                 fault = "inference-header-content-length: must be a number of bytes"
-    request.id = request.id or f"{random.getrandbits(128):032x}"
+    request.id = request.id or random.randbytes(16).hex()
     return request, fault
 
 

@@ -36,14 +36,14 @@ def json_text(request: Request) -> bytes:
     return request.body
 
 
-def parsed(text: bytes, loads: Callable[[bytes], object] = orjson.loads) -> object:
+def parsed(text: bytes) -> object:
     """Parse a message.
 
     Raises:
         Fault: it is no JSON.
     """
     try:
-        return loads(text)
+        return orjson.loads(text)
     except orjson.JSONDecodeError:
         raise bad_data("the body must be JSON") from None
 
@@ -115,7 +115,7 @@ def _read_data(data: object, puid: str | None, columns: Columns, booleans: Calla
     if (ndarray is None) == (tensor is None):
         raise bad_data("data: give exactly one of ndarray and tensor")
     names = data.get("names")
-    if not isinstance(names, list | tuple) or not names:
+    if not isinstance(names, list) or not names:
         raise bad_columns(["data.names: is required; columns are matched by name, in any order"])
     if ndarray is None:
         rows = columns.read(names, _tensor_rows(tensor), "data.tensor", booleans)
