@@ -1,7 +1,9 @@
 """A scored request, which each protocol writes in its own form and the log keeps."""
 
 from dataclasses import dataclass
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal
+
+from msgspec import Struct
 
 from seldon.serving.columns import Rows
 
@@ -33,7 +35,7 @@ class Identity:
         ]
 
 
-class Scored(NamedTuple):
+class Scored(Struct, frozen=True):
     """Rows with their scores.
 
     Attributes:

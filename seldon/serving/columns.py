@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from itertools import chain
 from math import isfinite
 from operator import itemgetter
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
+from msgspec import Struct
 
 from seldon.serving.faults import Fault, bad_columns, bad_data, shown
 from seldon.serving.model import Model
@@ -39,7 +40,7 @@ _TYPES: Final[Mapping[tuple[str, bool], Any]] = {
 Row = Sequence[Any]
 
 
-class Rows(NamedTuple):
+class Rows(Struct, frozen=True):
     """Rows of one request, in the model's order.
 
     Attributes:

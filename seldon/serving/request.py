@@ -3,8 +3,9 @@
 import random
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from seldon.serving.faults import bad_data
 
@@ -12,8 +13,7 @@ _ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}", re.ASCII)
 _TOKEN: Final = re.compile(rb"cus_[0-9a-f]{32}")
 
 
-@dataclass(slots=True)
-class Request:
+class Request(Struct):
     """The headers that count, and the body.
 
     Attributes:

@@ -4,7 +4,9 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import accumulate, islice
-from typing import Final, NamedTuple
+from typing import Final
+
+from msgspec import Struct
 
 from seldon.serving.answer import Scored
 from seldon.serving.columns import MANY, Rows
@@ -18,7 +20,7 @@ _FULL: Final = 64
 """Rows with which a run begins, whoever else may come; it takes the request that reaches them, and no further one."""
 
 
-class _Asked(NamedTuple):
+class _Asked(Struct, frozen=True):
     """Rows of a request that came at `started`, and who waits for their scores."""
 
     rows: Rows

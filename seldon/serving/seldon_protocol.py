@@ -1,10 +1,11 @@
 """The Seldon protocol: messages with `data.ndarray`, `data.tensor` or `jsonData`, and feedback."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import parse_qsl
 
 import orjson
+from msgspec import Struct
 
 from seldon.serving.answer import Identity, Scored
 from seldon.serving.columns import Columns, Rows
@@ -55,7 +56,7 @@ def _field(form: bytes) -> bytes:
         raise bad_data("the form must hold one field, json") from None
 
 
-class Message(NamedTuple):
+class Message(Struct, frozen=True):
     """What a message asks; `tensor` is the form in which it wants to be answered."""
 
     rows: Rows
