@@ -32,27 +32,26 @@ class Request(Struct):
 
 
 def read_headers(headers: Iterable[tuple[bytes, bytes]], query: bytes) -> tuple[Request, str | None]:
-    """Read the headers; the fault of a bad one comes beside the request, whose id the answer carries anyway."""
-    request, fault = Request("", query=query), None
-    for name, value in headers:
-        if name == b"x-request-id":
-            text = value.decode("latin-1")
-            request.id = text if _ID.fullmatch(text) else ""
-        elif name == b"x-customer-id":
-            if _TOKEN.fullmatch(value):
-                request.customer = value.decode()
-            elif value:
-                fault = "x-customer-id: must be a customer's token, cus_ and 32 hexadecimal digits (churn token)"
-        elif name == b"content-type":
-            request.content_type = value
-        elif name == b"content-length":
-            request.content_length = int(value) if value.isdigit() else None
-        elif name == b"inference-header-content-length":
-            if value.isdigit() and len(value) < 12:
-                request.json_bytes = int(value)
-            else:
-                fault = "inference-header-content-length: must be a number of bytes"
-    request.id = request.id or random.randbytes(16).hex()
+    """Read the headers, of each the last one; a bad one's fault comes beside the request, whose id the answer needs."""
+    given, fault = dict(headers), None
+    name = given.get(b"x-request-id", b"").decode("latin-1")
+    request = Request(
+        name if name and _ID.fullmatch(name) else random.randbytes(16).hex(),
+        content_type=given.get(b"content-type", b""),
+        query=query,
+    )
+    if customer := given.get(b"x-customer-id"):
+        if _TOKEN.fullmatch(customer):
+            request.customer = customer.decode()
+        else:
+            fault = "x-customer-id: must be a customer's token, cus_ and 32 hexadecimal digits (churn token)"
+    if (length := given.get(b"content-length", b"")).isdigit():
+        request.content_length = int(length)
+    if (json_bytes := given.get(b"inference-header-content-length")) is not None:
+        if json_bytes.isdigit() and len(json_bytes) < 12:
+            request.json_bytes = int(json_bytes)
+        else:
+            fault = "inference-header-content-length: must be a number of bytes"
     return request, fault
 
 
