@@ -99,8 +99,6 @@ class Messages:
             return None
         if message.data.names != _MARK:  # named again, which then counts
             return None
-        rows = self._columns.read_typed(known.plan, message.data.ndarray, "data.ndarray")
-        if rows is None:
-            return None
         puid = checked_id(message.meta.puid, "meta.puid") if message.meta is not None else None
-        return Message(rows, puid, tensor=False)
+        rows = self._columns.read_typed(known.plan, message.data.ndarray, "data.ndarray")
+        return Message(rows, puid, tensor=False) if rows is not None else None

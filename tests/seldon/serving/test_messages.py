@@ -25,6 +25,8 @@ ENDS = [
     ',"ndarray":[[1,2],[3,4],[5,6]]},"meta":null}',
     ',"ndarray":[[1,2],[3,4],[5,6],[7,8]]}}',
     ',"ndarray":[]}}',
+    ',"ndarray":[]},"meta":{"puid":"a b"}}',
+    ',"ndarray":[["x","gold",2,3.5]]},"meta":{"puid":"a b"}}',
     ',"ndarray":[[]]}}',
     ',"ndarray":null}}',
     ',"ndarray":{"0":[1,2]}}}',
