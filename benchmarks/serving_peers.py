@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,8 @@ def peers(among: Sequence[Peer], material: Material, skipped: list[str]) -> Iter
 
 def _environment(peer: Peer) -> Path:
     """Return the programs of a peer's environment, which is made unless it is there."""
-    key = hashlib.sha256(repr(peer.requirements).encode()).hexdigest()[:12]
+    locks = [(ROOT / word).read_text() for word in peer.requirements if word.endswith(".lock")]
+    key = hashlib.sha256(repr((peer.requirements, *locks)).encode()).hexdigest()[:12]
     folder = cache_folder() / "venvs" / key
     if not (folder / ".ready").exists():
         print(f"benchmarks.serving: installing {peer.name}", file=sys.stderr)
@@ -54,18 +56,21 @@ def _environment(peer: Peer) -> Path:
     return folder / "bin"
 
 
-def _environ(material: Material) -> Mapping[str, str]:
-    one_thread = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    return {"PYTHONPATH": str(ROOT), PLACE: str(material.pipeline), **one_thread}
+_ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+
+
+def _environ(material: Material, threads: Mapping[str, str] = _ONE_THREAD) -> Mapping[str, str]:
+    return {"PYTHONPATH": str(ROOT), PLACE: str(material.pipeline), **threads}
 
 
 def _stock_ports(port: int) -> list[str]:
     return ["--http-port", str(port), "--metrics-port", str(port + 1), "--grpc-port", str(port + 2)]
 
 
-def _stock_pipeline(name: str, bin_: Path, material: Material) -> Contender:
+def _stock_pipeline(name: str, bin_: Path, material: Material, threads: Mapping[str, str] = _ONE_THREAD) -> Contender:
     words = [str(bin_ / "seldon-core-microservice"), "benchmarks.peers.serving.stock_pipeline.StockPipeline", *_STOCK]
-    return Contender(name, lambda port: [*words, *_stock_ports(port)], material.ndarray, environ=_environ(material))
+    environ = _environ(material, threads)
+    return Contender(name, lambda port: [*words, *_stock_ports(port)], material.ndarray, environ=environ)
 
 
 def _stock_wrapper(name: str, bin_: Path, material: Material) -> Contender:
@@ -151,12 +156,10 @@ def _tensor(name: str, values: Sequence[Any]) -> Mapping[str, Any]:
     return {"name": name, "shape": [len(values), 1], **kind, "data": list(values)}
 
 
+_STOCK_PIPELINE = ("seldon-core==1.17.1", "setuptools<81", "numpy<2", *_PIPELINE)
 PEERS = (
-    Peer(
-        "seldon-core + scikit-learn",
-        ("seldon-core==1.17.1", "setuptools<81", "numpy<2", *_PIPELINE),
-        _stock_pipeline,
-    ),
+    Peer("seldon-core + scikit-learn", _STOCK_PIPELINE, _stock_pipeline),
+    Peer("the same, its threads as they come", _STOCK_PIPELINE, partial(_stock_pipeline, threads={})),
     Peer("seldon-core + our wrapper, ONNX", ("-r", "requirements/seldon.lock"), _stock_wrapper),
     Peer("MLServer + scikit-learn", ("mlserver", "mlserver-sklearn", *_PIPELINE), _mlserver),
     Peer("mlflow models serve", ("mlflow>=3.17,<4", *_PIPELINE), _mlflow),
