@@ -129,10 +129,10 @@ class Columns:
         Raises:
             Fault: some are no features of this model, or there twice, or one is lacking.
         """
-        key = tuple(names)
-        if self._last is None or self._last.names != key:  # to compare them is cheaper than to hash them
-            self._last = self._plan_of(key)
-        return self._last
+        key, plan = tuple(names), self._last
+        if plan is None or plan.names != key:  # to compare them is cheaper than to hash them
+            plan = self._last = self._plan_of(key)
+        return plan
 
     def row_type(self, plan: Plan) -> Any:  # noqa: ANN401 - a form of `tuple`, which is no class
         """Return the type of a row in the order of these columns."""

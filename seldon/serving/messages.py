@@ -32,7 +32,7 @@ _Row = TypeVar("_Row")
 
 
 class _Meta(Struct, forbid_unknown_fields=True):
-    puid: object = None
+    puid: str | None = None
 
 
 class _Data(Struct, Generic[_Row], forbid_unknown_fields=True):
@@ -87,15 +87,18 @@ class Messages:
 
     def _knowing(self, begin: bytes) -> _Known | None:
         try:
-            plan = self._columns.plan(orjson.loads(begin + b"}}")["data"]["names"])
+            names = orjson.loads(begin + b"}}")["data"]["names"]
+            plan = self._columns.plan(names)
         except (orjson.JSONDecodeError, Fault):
             return None  # the bracket stands within a name, or other names follow, which counted
+        if not names:
+            return None
         return _Known(plan, Decoder(_Typed[self._columns.row_type(plan)]).decode)  # type: ignore[misc]
 
     def _rest(self, known: _Known, rest: bytes) -> Message | None:
         try:
             message = known.parse(_SHORT + rest)
-        except (DecodeError, UnicodeDecodeError, RecursionError):
+        except (DecodeError, UnicodeDecodeError):
             return None
         if message.data.names != _MARK:  # named again, which then counts
             return None

@@ -36,7 +36,7 @@ def read_headers(headers: Iterable[tuple[bytes, bytes]], query: bytes) -> tuple[
     given, fault = dict(headers), None
     name = given.get(b"x-request-id", b"").decode("latin-1")
     request = Request(
-        name if name and _ID.fullmatch(name) else random.randbytes(16).hex(),
+        name if _ID.fullmatch(name) else random.randbytes(16).hex(),
         content_type=given.get(b"content-type", b""),
         query=query,
     )

@@ -44,6 +44,7 @@ ENDS = [
     ',"tensor":{"shape":[1,2],"values":[1,2]}}}',
     ',"ndarray":[[1,"gold",2,3.5]]},"meta":{"puid":' + "[" * 2_000 + "]" * 2_000 + "}}",
     ',"ndarray":[[1,"gold",2,3.5]]},"meta":{"puid":7}}',
+    ',"ndarray":[[1,"gold",2,3.5]]},"meta":{"puid":' + "1" * 400 + "}}",
     ',"ndarray":[[1,"gold",2,3.5]]},"meta":{"puid":"","tags":{"a":[1]}}}',
     ',"ndarray":[[1,"gold",2,3.5]]},"meta":{"puid":"a b"}}',
     ',"ndarray":[[1,"gold",2,3.5]]},"meta":[]}',
@@ -132,7 +133,7 @@ def test_what_came_before_never_changes_what_a_message_asks(model: Model, text: 
     known = taught(columns, BEGIN.encode(), FEWER.encode())
 
     for _ in range(3):
-        assert asked(columns, text.encode(), known) == asked(columns, text.encode())
+        assert asked(columns, text.encode(), known) == asked(Columns(model, MAX_ROWS), text.encode())
 
 
 @given(st.lists(messages(), min_size=1, max_size=5))
@@ -141,7 +142,7 @@ def test_what_came_before_never_changes_what_a_value_is(model: Model, texts: lis
     known = taught(columns, BEGIN.encode(), FEWER.encode())
 
     for text in texts:
-        assert asked(columns, text, known) == asked(columns, text)
+        assert asked(columns, text, known) == asked(Columns(model, MAX_ROWS), text)
 
 
 @pytest.mark.parametrize("value", ['"a@b"', '"\\u0007"', f'"{"x" * 200}"', "1", "true", "[]"])
@@ -224,16 +225,26 @@ def test_what_is_remembered_is_bounded(model: Model) -> None:
     known = Messages(Columns(model, MAX_ROWS))
 
     for caller in range(1_000):
-        known.remember(BEGIN.replace(",", " " * caller + ",", 1).encode())
+        for _ in range(3):
+            known.remember(BEGIN.replace(",", " " * caller + ",", 1).encode())
     known.remember(BEGIN.replace(",", " " * 20_000 + ",", 1).encode())
 
     assert len(known._known) <= 8
     assert max(map(len, known._known)) < 20_000
 
 
-@pytest.mark.parametrize("names", ['"shoe_size"', '"shoe]size"'])
+def test_a_large_message_is_read_in_full(model: Model) -> None:
+    known = taught(Columns(model, MAX_ROWS), BEGIN.encode())
+    end = b',"ndarray":[[1,"gold",2,3.5]]}}'
+
+    assert known.read(BEGIN.encode() + end) is not None
+    assert known.read(BEGIN.encode() + b" " * 20_000 + end) is None
+
+
+@pytest.mark.parametrize("names", ["", '"shoe_size"', '"shoe]size"'])
 def test_names_that_do_not_count_are_not_known(model: Model, names: str) -> None:
-    columns = Columns(model, MAX_ROWS)
+    inputs = tuple(replace(entry, required=False) for entry in model.inputs)
+    columns = Columns(replace(model, inputs=inputs), MAX_ROWS)
     again = '"names":["recency_days","tenure_days"],"ndarray":[[1,2]]'
     text = f'{{"data":{{"names":[{names}],{again}}}}}'.encode()
 
@@ -241,3 +252,5 @@ def test_names_that_do_not_count_are_not_known(model: Model, names: str) -> None
 
     assert known.read(text) is None
     assert in_full(columns, text).rows.size == 1
+    nothing = f'{{"data":{{"names":[{names}],"ndarray":[[]]}}}}'.encode()
+    assert known.read(nothing) is None
